@@ -1,0 +1,81 @@
+"""What happens between `manage.py up` and the first request: schema, schedules, the first user."""
+
+import importlib
+import os
+import secrets
+import sys
+from pathlib import Path
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.management import call_command
+from django.db import OperationalError, connection
+from django.db.migrations.executor import MigrationExecutor
+from django.urls import get_resolver
+
+from agent_site.schedule import schedule_sync
+from common import discovery
+from common.errors import AgentError
+
+LEAST_VERSION = 15
+PASSWORD_FILE = "admin-password"
+
+
+class DatabaseUnusable(AgentError):
+    """The database cannot be used."""
+
+
+def database_check() -> None:
+    """Raises DatabaseUnusable unless the server answers and is new enough."""
+    try:
+        connection.ensure_connection()
+    except OperationalError as error:
+        raise DatabaseUnusable(f"The database does not answer: {' '.join(str(error).split())}") from None
+    if (version := connection.pg_version // 10000) < LEAST_VERSION:
+        raise DatabaseUnusable(f"PostgreSQL {LEAST_VERSION} or later is needed, this server is version {version}.")
+
+
+def migrate() -> int:
+    """Brings the schema up to date; returns how many migrations that took."""
+    executor = MigrationExecutor(connection)
+    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    if plan:
+        call_command("migrate", interactive=False, verbosity=0)
+    return len(plan)
+
+
+def admin_ensure() -> str:
+    """Makes the admin user when there is no superuser; returns the password that was made up for it, or ""."""
+    users = get_user_model().objects
+    if users.filter(is_superuser=True).exists():
+        return ""
+    made = "" if settings.ADMIN_PASSWORD else secrets.token_urlsafe(12)
+    users.create_superuser(settings.ADMIN_USERNAME, password=settings.ADMIN_PASSWORD or made)
+    return made
+
+
+def password_tell(password: str) -> str:
+    """Where the owner finds the password that was made: on the terminal only, else in a file of mode 0600."""
+    if sys.stdout.isatty():
+        return f"Log in as {settings.ADMIN_USERNAME} with the password {password} (it is shown only now)."
+    path: Path = settings.DATA_DIR / PASSWORD_FILE
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(f"{password}\n")
+    return f"Log in as {settings.ADMIN_USERNAME}; the password is in {path}."
+
+
+def prepare() -> None:
+    """Schema, schedules and folders."""
+    database_check()
+    migrate()
+    schedule_sync()
+    settings.WORKSPACE_DIR.mkdir(parents=True, exist_ok=True)
+
+
+def import_everything() -> None:
+    """Imports what the children need, so that they share it. Clients are made after the fork, by whoever uses them."""
+    for module in ("tasks", "tools", "chat_commands", "health", "approval_handlers", "channel"):
+        discovery.load(module)
+    for module in ("anthropic", "telegram", "gunicorn.workers.gthread", "gunicorn.arbiter", "agent_site.wsgi"):
+        importlib.import_module(module)
+    _ = get_resolver().url_patterns

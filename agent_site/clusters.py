@@ -1,0 +1,35 @@
+"""The two clusters, one a lane."""
+
+import os
+import socket
+from typing import Any
+
+from agent_site.schedule import functions
+from common import discovery, queue
+from common.cluster import Cluster, ClusterSettings
+from common.queue import Lane
+from ops import heartbeats
+
+WORKERS = {Lane.TALK: 2, Lane.WORK: 4}
+TIME_LIMITS = {Lane.TALK: 90, Lane.WORK: 780}
+"""Seconds a task. A work task holds one step of a run, and one model call may take 600 s."""
+
+
+def run_cluster(lane: Lane) -> None:
+    """Runs the cluster of a lane in this process until SIGTERM or SIGINT."""
+    name = f"cluster.{lane}@{socket.gethostname()}"
+
+    def on_beat(progressed: bool, detail: dict[str, Any]) -> None:
+        heartbeats.beat(name, progressed=progressed, detail=detail | {"pid": os.getpid()})
+
+    discovery.load("tasks")
+    queue.allow_scheduled(functions())
+    Cluster(
+        ClusterSettings(
+            lane=lane.value,
+            workers=WORKERS[lane],
+            time_limit=TIME_LIMITS[lane],
+            runs_schedule=lane is Lane.TALK,
+            on_beat=on_beat,
+        )
+    ).run()

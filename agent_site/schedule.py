@@ -1,0 +1,49 @@
+"""Everything that runs by itself, in one table."""
+
+from dataclasses import dataclass
+
+from django.db import transaction
+from django_q.models import Schedule
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """`function` is dotted, takes no argument, is safe to repeat. `cron` has six fields, seconds last, in TIME_ZONE."""
+
+    name: str
+    function: str
+    cron: str
+
+
+SCHEDULE = [
+    Entry(name="jobs.sweep", function="jobs.tasks.sweep", cron="* * * * * */10"),
+    Entry(name="budget.sweep", function="budget.tasks.sweep", cron="* * * * * 5"),
+]
+
+
+def functions() -> list[str]:
+    """The dotted functions that the cluster may run without arguments."""
+    return [entry.function for entry in SCHEDULE]
+
+
+@transaction.atomic
+def schedule_sync() -> int:
+    """Writes the table to django-q2's schedules and deletes every other one; returns how many rows it changed.
+
+    A row that is right already keeps its next run.
+    """
+    changed, _ = Schedule.objects.exclude(name__in=[entry.name for entry in SCHEDULE]).delete()
+    for entry in SCHEDULE:
+        wanted = {
+            "func": entry.function,
+            "schedule_type": Schedule.CRON,
+            "cron": entry.cron,
+            "kwargs": repr({"q_options": {"task_name": entry.name}}),
+            "repeats": -1,
+        }
+        rows = Schedule.objects.filter(name=entry.name)
+        if rows.filter(**wanted).count() != 1:
+            rows.delete()
+            Schedule.objects.create(name=entry.name, **wanted)
+            changed += 1
+    return changed

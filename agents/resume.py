@@ -1,0 +1,83 @@
+"""Rebuilds the conversation of a run from its steps: what a fresh worker needs to go on."""
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from agents.models import Run, Step
+from tools.base import ToolCall
+
+Block = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conversation:
+    """What was said so far, which calls wait for an answer, and what it has cost."""
+
+    messages: list[Block]
+    open_calls: list[ToolCall]
+    done_calls: list[ToolCall]
+    states: list[str]
+    turns: int
+    tokens: int
+    seconds: float
+    next_number: int
+
+
+def rebuild(run: Run) -> Conversation:
+    """The conversation as the Messages API wants it, from the opening and the saved steps. One query."""
+    steps = list(run.steps.select_related("execution").order_by("number"))
+    calls = [call for step in steps if step.kind == Step.Kind.MODEL for call in _calls(step.content)]
+    answered = {block["tool_use_id"] for step in steps if step.kind == Step.Kind.TOOL for block in step.content}
+    return Conversation(
+        messages=_messages(run.opening, steps),
+        open_calls=[call for call in calls if call.call_id not in answered],
+        done_calls=[call for call in calls if call.call_id in answered],
+        states=[step.execution.state for step in steps if step.execution],
+        turns=sum(step.kind == Step.Kind.MODEL for step in steps),
+        tokens=sum(step.tokens for step in steps),
+        seconds=sum(step.seconds for step in steps),
+        next_number=len(steps) + 1,
+    )
+
+
+def _calls(content: list[Block]) -> list[ToolCall]:
+    return [
+        ToolCall(call_id=block["id"], name=block["name"], arguments=block["input"])
+        for block in content
+        if block["type"] == "tool_use"
+    ]
+
+
+def _messages(opening: list[Block], steps: list[Step]) -> list[Block]:
+    """The answers to the calls of one turn stand together in one user message."""
+    messages = [dict(message) for message in opening]
+    for step in steps:
+        if step.kind == Step.Kind.MODEL:
+            messages.append({"role": "assistant", "content": step.content})
+        elif messages[-1]["role"] == "user":
+            messages[-1] = {"role": "user", "content": [*messages[-1]["content"], *step.content]}
+        else:
+            messages.append({"role": "user", "content": step.content})
+    return messages
+
+
+def signature(call: ToolCall) -> str:
+    """The exact call, in one canonical form: what a person signs, and what is compared with it."""
+    return json.dumps([call.name, call.arguments], sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+
+def is_permitted(run: Run, call: ToolCall, conversation: Conversation) -> bool:
+    """Whether a person has signed exactly this call: by its id, or in a plan, where each line permits one call."""
+    wanted = signature(call)
+    signed = [entry for entry in run.permitted_calls if signature(_as_call(entry)) == wanted]
+    if any(entry.get("call_id") == call.call_id for entry in signed):
+        return True
+    in_plan = sum(1 for entry in signed if not entry.get("call_id"))
+    used = Counter(signature(done) for done in conversation.done_calls)[wanted]
+    return used < in_plan
+
+
+def _as_call(entry: dict[str, Any]) -> ToolCall:
+    return ToolCall(call_id=entry.get("call_id", ""), name=entry["name"], arguments=entry["arguments"])

@@ -1,0 +1,81 @@
+"""What others do with runs: open one, answer what it waits for, stop it."""
+
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from agents.models import Run
+from agents.resume import is_permitted, rebuild
+from common import queue
+from common.state import move
+from tools.base import ToolCall
+from tools.rules import Decision, Verdict, decide
+
+
+def run_open(
+    *,
+    job_ref: str,
+    thread_ref: str,
+    person_ref: str,
+    opening: list[dict[str, Any]],
+    permitted_calls: list[dict[str, Any]],
+    scope: str = "reactive",
+) -> Run:
+    """Make a run and ask for its first step. `permitted_calls` are the exact calls that a person has signed."""
+    run = Run.objects.create(
+        job_ref=job_ref,
+        thread_ref=thread_ref,
+        person_ref=person_ref,
+        opening=opening,
+        permitted_calls=permitted_calls,
+        scope=scope,
+    )
+    queue.enqueue("run.advance", run.pk)
+    return run
+
+
+def run_asks(run: Run) -> list[tuple[ToolCall, Verdict]]:
+    """The calls that a waiting run wants signed, each with the gate's reason."""
+    conversation = rebuild(run)
+    verdicts = [(call, decide(call)) for call in conversation.open_calls if call.call_id not in run.refused_calls]
+    return [
+        (call, verdict)
+        for call, verdict in verdicts
+        if verdict.decision == Decision.ASK and not is_permitted(run, call, conversation)
+    ]
+
+
+@transaction.atomic
+def run_answer(*, run: Run, permit: list[dict[str, Any]], refuse: dict[str, str]) -> Run:
+    """Let a waiting run go on: with the calls that were signed, and those refused by id with the person's reason."""
+    run = Run.objects.select_for_update().get(pk=run.pk)
+    move(
+        run,
+        to=Run.State.READY,
+        expected=[Run.State.WAITING],
+        permitted_calls=[*run.permitted_calls, *permit],
+        refused_calls={**run.refused_calls, **refuse},
+    )
+    queue.enqueue("run.advance", run.pk)
+    return run
+
+
+@transaction.atomic
+def run_retry(*, run: Run) -> Run:
+    """Let a failed or interrupted run go on from its last saved step."""
+    run = Run.objects.select_for_update().get(pk=run.pk)
+    if run.state != Run.State.READY:
+        move(run, to=Run.State.READY, expected=[Run.State.FAILED], error="", finished_at=None)
+    queue.enqueue("run.advance", run.pk)
+    return run
+
+
+@transaction.atomic
+def run_stop(*, run: Run) -> None:
+    """Raise the stop flag; whoever works at the run sees it within 250 ms. A waiting run ends at once."""
+    Run.objects.filter(pk=run.pk).update(stop_requested=True)
+    Run.objects.filter(pk=run.pk, state=Run.State.WAITING).update(
+        state=Run.State.STOPPED, finished_at=timezone.now(), draft=""
+    )
+    queue.enqueue("run.advance", run.pk)

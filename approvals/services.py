@@ -1,0 +1,105 @@
+"""The one way to ask a person. First answer wins; a stale button explains itself."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Max
+from django.utils import timezone
+
+from approvals.errors import ApprovalStale, UnknownChoice
+from approvals.handlers import handler_of
+from approvals.models import Approval
+from common.state import StateConflict, move
+from ops import audit
+
+State = Approval.State
+NO, SKIP = "cancel", "skip"
+REFUSALS = (NO, SKIP)
+
+
+@transaction.atomic
+def approval_ask(
+    *, kind: str, subject: str, title: str, card: dict[str, Any], choices: list[tuple[str, str]], expires_in: timedelta
+) -> Approval:
+    """Open a question about `subject` with the next revision; an open one about it is superseded.
+
+    `choices` are pairs of word and label; the words "cancel" and "skip" reject, every other word approves.
+    """
+    approvals_supersede(subject=subject)
+    last = Approval.objects.filter(subject=subject).aggregate(last=Max("revision"))["last"] or 0
+    return Approval.objects.create(
+        kind=kind,
+        subject=subject,
+        revision=last + 1,
+        title=title[:200],
+        card=card,
+        choices=[list(choice) for choice in choices],
+        expires_at=timezone.now() + expires_in,
+    )
+
+
+@transaction.atomic
+def approval_decide(
+    *, approval_id: int, revision: int, choice: str, actor: str, via: str, note: str = ""
+) -> Approval:
+    """Record the first answer to this very revision, and tell whoever asked, in one transaction.
+
+    Raises ApprovalStale (with a sentence saying what happened instead) and UnknownChoice.
+    """
+    approval = Approval.objects.select_for_update().filter(pk=approval_id, revision=revision).first()
+    if approval is None:
+        raise ApprovalStale("I don't know this card. /jobs lists what waits for you.", approval=None)
+    _check_open(approval)
+    if choice not in dict(approval.choices):
+        raise UnknownChoice
+    move(
+        approval,
+        to=State.REJECTED if choice in REFUSALS else State.APPROVED,
+        expected=[State.PENDING],
+        decision=choice,
+        decided_at=timezone.now(),
+        decided_by=actor,
+        decided_via=via,
+        note=note,
+    )
+    audit.record(
+        actor=actor,
+        action=f"{approval.kind} {approval.state}",
+        subject=approval.subject,
+        detail={"approval": approval.pk, "revision": revision, "choice": choice, "via": via, "note": note},
+    )
+    handler_of(approval.kind)(approval)
+    return approval
+
+
+def _check_open(approval: Approval) -> None:
+    if approval.state in (State.APPROVED, State.REJECTED):
+        word = "approved" if approval.state == State.APPROVED else "cancelled"
+        raise ApprovalStale(f"Already {word} (via {approval.decided_via}).", approval=approval)
+    if approval.state == State.SUPERSEDED:
+        raise ApprovalStale("This card was replaced by something newer. /jobs lists what waits.", approval=approval)
+    if approval.state == State.EXPIRED or approval.expires_at <= timezone.now():
+        raise ApprovalStale("This card has expired. Send the request again, or reopen it.", approval=approval)
+
+
+def approvals_supersede(*, subject: str) -> int:
+    """Withdraw the open question about `subject`, if any; returns how many (0 or 1)."""
+    return Approval.objects.filter(subject=subject, state=State.PENDING).update(state=State.SUPERSEDED)
+
+
+def approvals_expire(*, limit: int = 100) -> int:
+    """Expire what has waited too long and tell whoever asked; returns how many."""
+    due = Approval.objects.filter(state=State.PENDING, expires_at__lte=timezone.now()).order_by("expires_at")
+    return sum(_expire(approval) for approval in due[:limit])
+
+
+@transaction.atomic
+def _expire(approval: Approval) -> bool:
+    try:
+        move(approval, to=State.EXPIRED, expected=[State.PENDING])
+    except StateConflict:  # answered in the last moment: the answer wins
+        return False
+    audit.record(actor="system", action=f"{approval.kind} expired", subject=approval.subject)
+    handler_of(approval.kind)(approval)
+    return True

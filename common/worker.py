@@ -1,0 +1,152 @@
+"""One worker of a cluster: claims a package straight from the broker, runs it, acknowledges it, and again.
+
+There is no queue between guard and worker: nothing is prefetched, no lock is left behind by a kill. What the guard
+must know (which claim is held, since when) lies in a small piece of shared memory.
+"""
+
+import ctypes
+import logging
+import os
+import time
+import traceback
+from multiprocessing.sharedctypes import RawValue
+from typing import Any
+
+from django.db import InterfaceError, OperationalError, close_old_connections, connection
+from django.utils import timezone
+from django_q.exceptions import TimeoutException
+from django_q.models import Task
+from django_q.signing import BadSignature, SignedPackage
+from django_q.timeout import TimeoutHandler
+
+from common import backoff, broker, queue
+from common.bus import Listener
+from common.processes import StopFlag, die_with_parent
+
+logger = logging.getLogger(__name__)
+RECYCLE_AFTER = 5000
+"""Tasks after which a worker makes room for a fresh one, so that slow leaks never add up."""
+
+Outage = (OperationalError, InterfaceError)
+Package = dict[str, Any]
+
+
+class Slot(ctypes.Structure):
+    """What a worker shows its guard: the queue row it holds (0: none), since when (monotonic s), how many it ended."""
+
+    _fields_ = [("claim", ctypes.c_longlong), ("since", ctypes.c_double), ("finished", ctypes.c_longlong)]
+
+
+def make_slot() -> Any:
+    return RawValue(Slot)
+
+
+def work(lane: str, slot: Any, time_limit: int, guard: int) -> None:
+    """The life of a worker process. Ends on SIGTERM after the task in hand, or when it is recycled."""
+    die_with_parent(guard)
+    Worker(lane=lane, slot=slot, time_limit=time_limit).run()
+
+
+class Worker:
+    """`tick` does one unit; `run` repeats it until told to stop."""
+
+    def __init__(self, *, lane: str, slot: Any, time_limit: int) -> None:
+        self.lane, self.slot, self.time_limit = lane, slot, time_limit
+        self.stop = StopFlag()
+        self.listener = Listener(broker.channel(lane), wake_fd=self.stop.fd)
+        self.failures = 0
+
+    def run(self) -> None:
+        self.stop.listen()
+        queue.drain_when(self.stop.is_set)
+        while not self.stop.is_set() and self.slot.finished < RECYCLE_AFTER:
+            try:
+                self.tick()
+                self.failures = 0
+            except Outage as error:
+                logger.warning("The database does not answer, trying again: %s", str(error).strip())
+                self._pause()
+
+    def tick(self) -> bool:
+        """Runs one package, or waits a while for one; says whether there was work."""
+        claimed = broker.claim(self.lane)
+        if claimed is None:
+            self.listener.wait(broker.POLL_SECONDS)
+            return False
+        self.slot.since = time.monotonic()
+        self.slot.claim = claimed[0]
+        try:
+            self._settle(claimed[0], self._perform(claimed[1]))
+        finally:
+            self.slot.finished += 1
+            self.slot.claim = 0
+        return True
+
+    def _perform(self, payload: str) -> tuple[Package, str]:
+        """Runs a package: (package, "") when it went well, else (package, traceback)."""
+        package = unpack(payload)
+        if not package:
+            return {}, "A queued package was not signed by this installation."
+        try:
+            with TimeoutHandler(self.time_limit):
+                queue.execute(package["func"], package["args"])
+        except TimeoutException:
+            self.stop.set()  # cut anywhere, its state is not to be trusted: a fresh worker goes on
+            return package, traceback.format_exc()
+        except Outage:
+            if not connection.is_usable():
+                raise
+            return package, traceback.format_exc()
+        except Exception:
+            return package, traceback.format_exc()
+        return package, ""
+
+    def _settle(self, claimed: int, outcome: tuple[Package, str]) -> None:
+        """A failed package is recorded and gone like a finished one: a sweep finds rows that still want attention."""
+        package, error = outcome
+        while True:
+            try:
+                close_old_connections()
+                if error:
+                    record_failure(package, error=error, lane=self.lane)
+                return broker.acknowledge(claimed)
+            except Outage:
+                if self.stop.is_set():
+                    raise
+                self._pause()
+
+    def _pause(self) -> None:
+        connection.close()
+        self.failures += 1
+        self.stop.wait(max(0.05, backoff.delay(self.failures, cap=5.0)))
+
+
+def unpack(payload: str) -> Package:
+    """A queue row's package; empty when it was not signed with this installation's key."""
+    try:
+        package: Package = SignedPackage.loads(payload)
+    except (BadSignature, TypeError, ValueError):
+        return {}
+    return package
+
+
+def record_failure(package: Package, *, error: str, lane: str) -> None:
+    """Puts a failed task where django-q2's admin shows it."""
+    logger.error("Task %s failed in process %s: %s", package.get("name", "?"), os.getpid(), error)
+    if not package:
+        return
+    Task.objects.update_or_create(
+        id=package["id"],
+        defaults={
+            "name": package["name"][:100],
+            "func": str(package["func"])[:256],
+            "args": package["args"],
+            "kwargs": package["kwargs"],
+            "group": package.get("group"),
+            "cluster": lane,
+            "started": package["started"],
+            "stopped": timezone.now(),
+            "success": False,
+            "result": error,
+        },
+    )

@@ -1,0 +1,3 @@
+"""Shared by all tests: the cast."""
+
+pytest_plugins = ["tests.cast"]

@@ -1,0 +1,128 @@
+"""Work: a run is opened, advanced by the loop, and what it came to is written into its job."""
+
+import logging
+from datetime import timedelta
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from agents import loop
+from agents.models import Run
+from agents.services import run_open, run_retry
+from budget.errors import LimitReached
+from common import backoff, lease
+from common.state import StateConflict
+from jobs.models import Job
+from jobs.services.end import job_answer, job_fail
+from jobs.services.moves import job_move
+from jobs.services.propose import calls_propose
+from jobs.states import State
+from llm.errors import ModelUnavailable
+from threads.context import history, new_messages
+
+logger = logging.getLogger(__name__)
+TRIES = 5
+
+
+@transaction.atomic
+def job_start(job: Job, *, permitted: list[dict[str, Any]], actor: str, reason: str) -> Job:
+    """Open the job's run with the calls that were signed, and set it to work."""
+    run = run_open(
+        job_ref=job.ref,
+        thread_ref=job.thread.ref,
+        person_ref=f"person:{job.person_id}",
+        opening=opening(job, permitted),
+        permitted_calls=permitted,
+        scope=job.origin,
+    )
+    return job_move(job, to=State.EXECUTING, actor=actor, reason=reason, run=run)
+
+
+def opening(job: Job, permitted: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The messages that the run's conversation begins with: what was said before, and what is asked now."""
+    messages = list(job.messages.prefetch_related("artifacts").order_by("pk"))
+    turns = [
+        {"role": turn.role, "content": [{"type": "text", "text": turn.text}]}
+        for turn in history(thread=job.thread, before=messages[0].pk)
+    ]
+    asked = new_messages(messages)
+    if permitted:
+        commands = "\n".join(call["arguments"]["command"] for call in permitted)
+        asked += f"\nThe owner has approved exactly these commands:\n{commands}"
+    block = {"type": "text", "text": asked}
+    if turns and turns[-1]["role"] == "user":
+        return [*turns[:-1], {"role": "user", "content": [*turns[-1]["content"], block]}]
+    return [*turns, {"role": "user", "content": [block]}]
+
+
+@transaction.atomic
+def job_resume(job: Job) -> Job:
+    """Let the run of a queued job go on from its last step."""
+    assert job.run is not None
+    job_move(job, to=State.EXECUTING, reason="Its turn has come again.", not_before=None)
+    run_retry(run=job.run)
+    return job
+
+
+def run_advance(run_id: int) -> None:
+    """The task that advances a run: one minute of it, then what it came to. Safe to repeat."""
+    run = Run.objects.filter(pk=run_id).first()
+    if run is None:
+        return
+    try:
+        if run.state == Run.State.READY:
+            run = loop.advance(run)
+    except (lease.LeaseHeld, lease.LeaseLost):
+        return
+    except ModelUnavailable as error:
+        _try_later(run, error)
+        return
+    except LimitReached as error:
+        _fail(run, str(error))
+        return
+    run_settle(run)
+
+
+def run_settle(run: Run) -> None:
+    """Write into the job what its run came to; nothing where it goes on, or where that is written already."""
+    job = _job_of(run)
+    if job is None or job.state != State.EXECUTING:
+        return
+    try:
+        if run.state == Run.State.DONE:
+            job_answer(job, text=run.answer)
+        elif run.state == Run.State.FAILED:
+            job_fail(job, error=run.error)
+        elif run.state == Run.State.WAITING:
+            calls_propose(job)
+    except StateConflict:
+        logger.info("%s was moved by somebody else", job.ref)
+
+
+def _job_of(run: Run) -> Job | None:
+    return Job.objects.select_related("thread", "person", "run").filter(run=run).first()
+
+
+def _fail(run: Run, error: str) -> None:
+    job = _job_of(run)
+    if job is not None and job.state == State.EXECUTING:
+        job_fail(job, error=error)
+
+
+def _try_later(run: Run, error: ModelUnavailable) -> None:
+    """A passing fault: back into the queue with a growing delay, a few times; then the failure is told."""
+    job = _job_of(run)
+    if job is None or job.state != State.EXECUTING:
+        return
+    if job.attempts + 1 >= TRIES:
+        job_fail(job, error=f"{error} I tried {TRIES} times.")
+        return
+    wait = error.retry_after if error.retry_after is not None else 1 + backoff.delay(job.attempts + 1, base=2.0)
+    job_move(
+        job,
+        to=State.QUEUED,
+        reason=f"Trying again in {wait:.0f} s: {error}",
+        attempts=job.attempts + 1,
+        not_before=timezone.now() + timedelta(seconds=wait),
+    )

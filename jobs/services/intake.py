@@ -1,0 +1,169 @@
+"""The one way in: channels, the API and proactive work hand over a frozen value; it becomes thread, message and job."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F
+
+from approvals.services import approvals_supersede
+from common import commands, queue
+from common.errors import AgentError
+from jobs.models import Job, JobEvent, JobMessage
+from jobs.services.moves import job_move
+from jobs.states import OPEN, State
+from ops.switches import is_on
+from threads.models import Artifact, Message, Person, Thread
+from threads.people import pairing_ask
+from threads.services import card_close, message_store, say, thread_find_or_open
+
+REFUSAL = "I work for my owner only. I have told him that you wrote; he may let you in."
+
+
+@dataclass(frozen=True, kw_only=True)
+class InboundFile:
+    """A file that came with a message, as far as the channel describes it; `size` in bytes."""
+
+    kind: str
+    external_id: str = ""
+    name: str = ""
+    mime_type: str = ""
+    size: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inbound:
+    """What a channel heard."""
+
+    channel: str
+    address: str
+    person: Person
+    text: str
+    topic: str = ""
+    kind: str = Thread.Kind.PRIVATE
+    title: str = ""
+    external_id: str = ""
+    reply_to: str = ""
+    said_at: datetime | None = None
+    payload: dict[str, Any] = field(default_factory=dict)
+    files: tuple[InboundFile, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Received:
+    """What became of it: the message (None for strangers) and its job (None for commands, strangers, repetitions)."""
+
+    thread: Thread
+    message: Message | None = None
+    job: Job | None = None
+
+
+@transaction.atomic
+def message_receive(inbound: Inbound) -> Received:
+    """Store a message and open the job that answers it, join it to the one that is not yet shown, or obey a command.
+
+    All of it in one transaction; receiving the same message again changes nothing.
+    """
+    thread = thread_find_or_open(
+        channel=inbound.channel, address=inbound.address, topic=inbound.topic, kind=inbound.kind, title=inbound.title
+    )
+    person = inbound.person
+    if person.state != Person.State.ALLOWED:
+        return _refuse(thread, person, inbound.text)
+    message, new = message_store(
+        thread=thread,
+        person=person,
+        text=inbound.text,
+        external_id=inbound.external_id,
+        reply_to=inbound.reply_to,
+        said_at=inbound.said_at,
+        payload=inbound.payload,
+    )
+    if not new:
+        return Received(thread=thread, message=message)
+    _keep_files(message, inbound.files)
+    if (command := commands.parse(inbound.text)) is not None:
+        _obey(thread, person, *command)
+        return Received(thread=thread, message=message)
+    if not person.may_decide:
+        say(thread=thread, text="You may look, but not ask for work. The owner can change your role in the admin.")
+        return Received(thread=thread, message=message)
+    return Received(thread=thread, message=message, job=_job_for(thread, message, person))
+
+
+def _refuse(thread: Thread, person: Person, text: str) -> Received:
+    """A stranger is told once, politely; his request waits in the admin. The blocked hear nothing."""
+    if person.state == Person.State.STRANGER and pairing_ask(person=person, first_words=text):
+        say(thread=thread, text=REFUSAL)
+    return Received(thread=thread)
+
+
+def _keep_files(message: Message, files: tuple[InboundFile, ...]) -> None:
+    Artifact.objects.bulk_create(
+        Artifact(
+            message=message,
+            kind=file.kind,
+            external_id=file.external_id,
+            name=file.name,
+            mime_type=file.mime_type,
+            size=file.size,
+            state=Artifact.State.FAILED,
+            error="I can't look into files yet; only this description is known.",
+        )
+        for file in files
+    )
+
+
+def _obey(thread: Thread, person: Person, name: str, argument: str) -> None:
+    call = commands.Call(
+        name=name,
+        argument=argument,
+        thread_ref=thread.ref,
+        actor=f"person:{person.pk}",
+        may_decide=person.may_decide,
+        via=thread.channel,
+    )
+    try:
+        with transaction.atomic():  # a command that fails half-way must not undo the message
+            reply = commands.run(call)
+    except AgentError as error:
+        reply = str(error)
+    say(thread=thread, text=reply)
+
+
+def _job_for(thread: Thread, message: Message, person: Person) -> Job:
+    latest = Job.objects.filter(thread=thread, state__in=OPEN).order_by("-pk").first()
+    if latest is not None and latest.run_id is None and latest.person_id == person.pk:
+        if latest.state in (State.QUEUED, State.CLASSIFYING):
+            return _join(latest, message)
+        if latest.state == State.AWAITING:
+            job_supersede(latest, actor=f"person:{person.pk}")
+    return _open(thread, message, person)
+
+
+def _join(job: Job, message: Message) -> Job:
+    """The job's card is not out yet: it is classified with this message too."""
+    JobMessage.objects.create(job=job, message=message)
+    Job.objects.filter(pk=job.pk).update(revision=F("revision") + 1)
+    queue.enqueue("job.begin", job.pk)
+    return job
+
+
+def _open(thread: Thread, message: Message, person: Person) -> Job:
+    job = Job.objects.create(thread=thread, person=person)
+    JobMessage.objects.create(job=job, message=message)
+    JobEvent.objects.create(job=job, to_state=State.QUEUED, actor=f"person:{person.pk}", reason="A message came in.")
+    if is_on("freeze"):
+        say(thread=thread, text="Everything is frozen; I have kept your message. /resume lets me work again.")
+    queue.enqueue("job.begin", job.pk)
+    return job
+
+
+def job_supersede(job: Job, *, actor: str) -> Job:
+    """A newer message takes the place of a plan that waits."""
+    job_move(job, to=State.SUPERSEDED, actor=actor, reason="A newer message came before the OK.")
+    approvals_supersede(subject=job.ref)
+    if job.approval is not None:
+        card_close(approval=job.approval, line="Replaced by your newer message.")
+    return job

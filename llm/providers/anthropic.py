@@ -1,0 +1,94 @@
+"""The Messages API through the anthropic SDK 2.x, streamed, on the process's background event loop.
+
+The SDK never retries here (it would obey a retry-after of any length): errors are sorted, and the caller decides.
+"""
+
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import anthropic
+import httpx2
+
+from llm.errors import ModelUnavailable
+from llm.providers import failures
+from llm.routing import Route
+
+CONNECT_SECONDS = 10.0
+# Tokens of a subscription are taken only with this flag; the SDK adds it only to credentials that it made itself.
+OAUTH_HEADERS = {"anthropic-beta": "oauth-2025-04-20"}
+
+_clients: dict[tuple[int, str, str, str], anthropic.AsyncAnthropic] = {}
+_clients_lock = threading.Lock()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """A finished stream: content blocks without what the API would not take back, and the usage as it was counted."""
+
+    content: list[dict[str, Any]]
+    stop_reason: str
+    model: str
+    request_id: str
+    usage: dict[str, Any]
+
+
+def client_for(route: Route) -> anthropic.AsyncAnthropic:
+    """The client of this process for `route`: making one takes 25 ms, and none may be shared over a fork."""
+    key = (os.getpid(), route.base_url, route.api_key, route.auth_token)
+    with _clients_lock:
+        if key not in _clients:
+            _clients[key] = anthropic.AsyncAnthropic(
+                base_url=route.base_url,
+                api_key=route.api_key or None,
+                auth_token=route.auth_token or None,
+                max_retries=0,
+                default_headers=OAUTH_HEADERS if route.auth_token else None,
+            )
+        return _clients[key]
+
+
+async def stream(
+    *, route: Route, body: dict[str, Any], silence_limit: float, on_text: Callable[[str], None] | None
+) -> Answer:
+    """Sends `body` and reads the stream to its end. `on_text` gets each piece of text, on the background thread.
+
+    Raises ModelUnavailable or ModelRejected, with the call's fate.
+    """
+    # The read timeout counts bytes, the provider's pings included; the SDK hands pings to nobody.
+    limits = httpx2.Timeout(silence_limit, connect=CONNECT_SECONDS)
+    try:
+        async with client_for(route).messages.stream(**body, timeout=limits) as events:
+            async for event in events:
+                if on_text is not None and event.type == "text":
+                    on_text(event.text)
+            if not _finished(events):
+                raise ModelUnavailable("The model's answer broke off.", request_id=events.request_id or "")
+            return _answer(events.current_message_snapshot, events.request_id or "")
+    # A stream that is cut surfaces as httpx2's own error, everything else as the SDK's; ValueError is broken tool JSON.
+    except (anthropic.AnthropicError, httpx2.HTTPError, ValueError) as error:
+        raise failures.sort(error, model=route.model) from error
+
+
+def _finished(events: anthropic.AsyncMessageStream[Any]) -> bool:
+    # A server or proxy that closes cleanly in the middle is no error to the SDK: only the stop reason tells.
+    snapshot = events._current_snapshot_or_none()
+    return snapshot is not None and snapshot.stop_reason is not None
+
+
+def _answer(message: Any, request_id: str) -> Answer:
+    return Answer(
+        content=[_block(block) for block in message.content],
+        stop_reason=message.stop_reason,
+        model=message.model,
+        request_id=request_id,
+        usage=message.usage.to_dict(mode="json"),
+    )
+
+
+def _block(block: Any) -> dict[str, Any]:
+    # `parsed_output` is the SDK's own, and null fields come back as errors.
+    fields = block.to_dict(mode="json")
+    return {name: value for name, value in fields.items() if value is not None and name != "parsed_output"}

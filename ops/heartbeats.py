@@ -1,0 +1,33 @@
+"""Each process says that it is alive and when it last got something done."""
+
+import json
+import os
+import socket
+from datetime import UTC, datetime
+from typing import Any
+
+import psutil
+from django.db import connection
+
+from ops.models import Heartbeat
+
+
+def beat(name: str, *, progressed: bool = False, detail: dict[str, Any] | None = None) -> None:
+    """Stamp this process's row by the database's clock; one statement. `progressed` stamps the second clock too."""
+    started = datetime.fromtimestamp(psutil.Process().create_time(), UTC)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO ops_heartbeat (name, host, pid, started_at, alive_at, progressed_at, detail)
+            VALUES (%s, %s, %s, %s, now(), CASE WHEN %s THEN now() END, %s)
+            ON CONFLICT ON CONSTRAINT one_heartbeat_a_process DO UPDATE SET
+                pid = EXCLUDED.pid, started_at = EXCLUDED.started_at, alive_at = now(), detail = EXCLUDED.detail,
+                progressed_at = COALESCE(EXCLUDED.progressed_at, ops_heartbeat.progressed_at)
+            """,
+            [name, socket.gethostname(), os.getpid(), started, progressed, json.dumps(detail or {})],
+        )
+
+
+def forget(name: str) -> None:
+    """Remove this host's row of a process that was ended on purpose."""
+    Heartbeat.objects.filter(name=name, host=socket.gethostname()).delete()

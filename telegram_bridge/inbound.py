@@ -1,0 +1,180 @@
+"""One update: stored, understood, acted on, in one transaction. Webhook and polling both come here."""
+
+import json
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.db import DatabaseError, connection, transaction
+
+from approvals.services import approval_decide
+from common import bus
+from common.errors import AgentError
+from common.text import redact, shorten
+from jobs.services.intake import Inbound, message_receive
+from telegram_bridge import payloads
+from telegram_bridge.models import TelegramUpdate
+from telegram_bridge.settings import bot_id
+from threads.models import Delivery, Message, Person, Thread
+from threads.people import person_find_or_make
+from threads.services import message_edit
+
+logger = logging.getLogger(__name__)
+State = TelegramUpdate.State
+CHANNEL = "telegram"
+ACK_CHANNEL = "telegram_ack"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Handled:
+    """What became of an update."""
+
+    state: str
+    message: Message | None = None
+
+
+def update_receive(update: dict[str, Any]) -> bool:
+    """Store an authentic update and act on it; false where it is known already. `update` must have its update_id.
+
+    A fault in handling leaves the row as failed, with the reason: it must not make Telegram send it for ever. Only the
+    database's own failures are raised, because then nothing was stored.
+    """
+    with transaction.atomic():
+        row = _store(update)
+        if row is None:
+            return False
+        try:
+            with transaction.atomic():
+                handled = _handle(row.kind, update)
+        except DatabaseError:
+            raise
+        except Exception as error:
+            logger.exception("update %s could not be handled", row.update_id)
+            row.state, row.error = State.FAILED, redact(f"{type(error).__name__}: {error}")[:1000]
+        else:
+            row.state, row.message = handled.state, handled.message
+        TelegramUpdate.objects.filter(pk=row.pk).update(state=row.state, error=row.error, message=row.message)
+    return True
+
+
+INSERT = """
+INSERT INTO telegram_bridge_telegramupdate (bot_id, update_id, kind, payload, state, error, received_at)
+VALUES (%s, %s, %s, %s, 'stored', '', now()) ON CONFLICT ON CONSTRAINT one_row_an_update DO NOTHING RETURNING id
+"""
+
+
+def _store(update: dict[str, Any]) -> TelegramUpdate | None:
+    """Insert the raw update; None where it is there already. One statement: the ORM can't say which of both it was."""
+    row = TelegramUpdate(bot_id=bot_id(), update_id=update["update_id"], kind=payloads.kind_of(update), payload=update)
+    with connection.cursor() as cursor:
+        # jsonb holds no U+0000, which JSON allows
+        payload = json.dumps(update).replace("\\u0000", "\\ufffd")
+        cursor.execute(INSERT, [row.bot_id, row.update_id, row.kind, payload])
+        made = cursor.fetchone()
+    if made is None:
+        return None
+    row.pk = made[0]
+    return row
+
+
+def _handle(kind: str, update: dict[str, Any]) -> Handled:
+    if kind == "message":
+        return _said(payloads.message_of(update["message"]))
+    if kind == "edited_message":
+        return _edited(payloads.message_of(update["edited_message"]))
+    if kind == "callback_query":
+        return _pressed(payloads.press_of(update["callback_query"]))
+    return Handled(state=State.IGNORED)
+
+
+def _person(sender: payloads.Sender) -> Person:
+    return person_find_or_make(
+        channel=CHANNEL,
+        external_id=str(sender.user_id),
+        name=sender.name,
+        is_master=sender.user_id in settings.MASTER_CHAT_IDS,
+    )
+
+
+def _said(said: payloads.ChatMessage | None) -> Handled:
+    if said is None:
+        return Handled(state=State.IGNORED)
+    received = message_receive(
+        Inbound(
+            channel=CHANNEL,
+            address=str(said.chat_id),
+            topic=said.topic,
+            kind=Thread.Kind.PRIVATE if said.chat_type == "private" else Thread.Kind.GROUP,
+            title=said.title,
+            person=_person(said.sender),
+            text=said.text,
+            external_id=str(said.message_id),
+            reply_to=said.reply_to,
+            said_at=said.said_at,
+            files=said.files,
+        )
+    )
+    return Handled(state=State.HANDLED, message=received.message)
+
+
+def _edited(edited: payloads.ChatMessage | None) -> Handled:
+    """An edit changes the message and keeps the earlier text; one of a message that we never had is only stored."""
+    if edited is None:
+        return Handled(state=State.IGNORED)
+    message = Message.objects.filter(
+        thread__channel=CHANNEL,
+        thread__address=str(edited.chat_id),
+        person__external_id=str(edited.sender.user_id),
+        external_id=str(edited.message_id),
+        role=Message.Role.USER,
+    ).first()
+    if message is None:
+        return Handled(state=State.IGNORED)
+    message_edit(message=message, text=edited.text, edited_at=edited.edited_at or edited.said_at)
+    return Handled(state=State.HANDLED, message=message)
+
+
+def _pressed(press: payloads.Press | None) -> Handled:
+    if press is None:
+        return Handled(state=State.IGNORED)
+    try:
+        with transaction.atomic():
+            text = _decide(press)
+    except AgentError as error:
+        text = str(error)
+    bus.notify(ACK_CHANNEL, json.dumps({"id": press.callback_id, "text": shorten(text, 190)}))
+    return Handled(state=State.HANDLED)
+
+
+def _decide(press: payloads.Press) -> str:
+    """Carry out what a button says, if it is ours, belongs to this chat, and this person may."""
+    person = _person(press.sender)
+    if not person.may_decide:
+        return "You can't decide this."
+    parsed = parse_button(press.data)
+    if parsed is None:
+        return "I don't know this button."
+    approval_id, revision, choice = parsed
+    here = Delivery.objects.filter(
+        approval_id=approval_id, thread__channel=CHANNEL, thread__address=str(press.chat_id)
+    )
+    if not here.exists():
+        return "This button belongs to another chat."
+    approval = approval_decide(
+        approval_id=approval_id, revision=revision, choice=choice, actor=f"person:{person.pk}", via=CHANNEL
+    )
+    return dict(approval.choices)[choice]
+
+
+def button_data(*, approval_id: int, revision: int, choice: str) -> str:
+    """A button's callback data, at most 64 bytes (https://core.telegram.org/bots/api#inlinekeyboardbutton)."""
+    return f"a:{approval_id}:{revision}:{choice}"
+
+
+def parse_button(data: str) -> tuple[int, int, str] | None:
+    """Approval, revision and choice of our own callback data; None for anybody else's."""
+    parts = data.split(":")
+    if len(parts) != 4 or parts[0] != "a" or not all(part.isdecimal() and len(part) < 18 for part in parts[1:3]):
+        return None
+    return int(parts[1]), int(parts[2]), parts[3]

@@ -1,0 +1,36 @@
+from django.db import models
+
+from threads.models import Message
+
+
+class TelegramUpdate(models.Model):
+    """An update exactly as Telegram sent it, committed before it is acknowledged."""
+
+    class State(models.TextChoices):
+        STORED = "stored", "Stored"
+        HANDLED = "handled", "Handled"
+        IGNORED = "ignored", "Of a kind that needs no answer"
+        FAILED = "failed", "Failed"
+
+    bot_id = models.BigIntegerField()
+    update_id = models.BigIntegerField()
+    kind = models.CharField(max_length=40)
+    payload = models.JSONField()
+    state = models.CharField(max_length=8, choices=State, default=State.STORED)
+    error = models.TextField(blank=True)
+    message = models.ForeignKey(Message, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    received_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            # Telegram repeats an update until it is acknowledged; it counts once.
+            models.UniqueConstraint(fields=["bot_id", "update_id"], name="one_row_an_update"),
+        ]
+        indexes = [
+            # The dead letters of this direction.
+            models.Index(fields=["-id"], name="update_failed", condition=models.Q(state="failed")),
+        ]
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.update_id}"

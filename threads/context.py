@@ -1,0 +1,51 @@
+"""What a model is told of the conversation: the last messages, oldest first."""
+
+from dataclasses import dataclass
+
+from django.conf import settings
+
+from common.text import shorten
+from threads.models import Message, Thread
+
+OLD_MESSAGE_LIMIT = 4000
+"""Characters of an earlier message that are still told; the new ones are told whole."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Turn:
+    """Consecutive words of one side."""
+
+    role: str
+    text: str
+
+
+def history(*, thread: Thread, before: int) -> list[Turn]:
+    """The last MESSAGE_HISTORY_LIMIT messages older than message `before`, oldest first, one side after the other.
+
+    Begins with a user's turn, as the Messages API wants it.
+    """
+    rows = Message.objects.filter(thread=thread, pk__lt=before).order_by("-pk")[: settings.MESSAGE_HISTORY_LIMIT]
+    turns: list[Turn] = []
+    for row in reversed(rows.values_list("role", "text")):
+        role, text = row[0], _cut(row[1])
+        if turns and turns[-1].role == role:
+            turns[-1] = Turn(role=role, text=f"{turns[-1].text}\n{text}")
+        elif turns or role == Message.Role.USER:
+            turns.append(Turn(role=role, text=text))
+    return [turn for turn in turns if turn.text.strip()]
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= OLD_MESSAGE_LIMIT else shorten(text, OLD_MESSAGE_LIMIT)
+
+
+def new_messages(messages: list[Message]) -> str:
+    """The new messages as a model reads them: each between markers that it can tell apart from what is around."""
+    return "\n".join(f"<new_message>\n{told(message)}\n</new_message>" for message in messages)
+
+
+def told(message: Message) -> str:
+    """A message's text, and what came with it."""
+    lines = [message.text] if message.text else []
+    lines += [f"[{artifact.kind} {artifact.name}: {artifact.error}]" for artifact in message.artifacts.all()]
+    return "\n".join(lines) or "(no text)"

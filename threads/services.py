@@ -1,0 +1,143 @@
+"""What can be done to a conversation."""
+
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from common import bus
+from common.text import split_utf16
+from ops import audit
+from threads.channels import channel_of
+from threads.models import Approval, Delivery, Message, MessageRevision, PairingRequest, Person, Thread
+
+OUTBOX_CHANNEL = "outbox"
+
+
+def thread_find_or_open(*, channel: str, address: str, topic: str = "", kind: str, title: str = "") -> Thread:
+    """The thread of that chat and topic, opened at its first message; locked until the transaction ends.
+
+    The lock puts the messages of one thread into an order, also between processes.
+    """
+    where = {"channel": channel, "address": address, "topic": topic}
+    thread = Thread.objects.select_for_update().filter(**where).first()
+    if thread is None:
+        Thread.objects.bulk_create([Thread(**where, kind=kind, title=title[:200])], ignore_conflicts=True)
+        thread = Thread.objects.select_for_update().get(**where)
+    return thread
+
+
+def message_store(
+    *,
+    thread: Thread,
+    person: Person | None,
+    text: str,
+    external_id: str = "",
+    reply_to: str = "",
+    said_at: datetime | None = None,
+    payload: dict[str, Any] | None = None,
+) -> tuple[Message, bool]:
+    """Keep what a person said; (the row, whether it is new). The thread must be locked by the caller."""
+    if external_id:
+        known = Message.objects.filter(thread=thread, role=Message.Role.USER, external_id=external_id).first()
+        if known is not None:
+            return known, False
+    message = Message.objects.create(
+        thread=thread,
+        role=Message.Role.USER,
+        person=person,
+        external_id=external_id,
+        reply_to=reply_to,
+        text=text.replace("\x00", ""),
+        said_at=said_at or timezone.now(),
+        payload=payload or {},
+    )
+    return message, True
+
+
+@transaction.atomic
+def message_edit(*, message: Message, text: str, edited_at: datetime) -> Message:
+    """Replace a message's text and keep the earlier one. An older or equal edit changes nothing."""
+    message = Message.objects.select_for_update().get(pk=message.pk)
+    if text == message.text or (message.edited_at and edited_at < message.edited_at):
+        return message
+    MessageRevision.objects.create(message=message, text=message.text)
+    message.text, message.edited_at = text.replace("\x00", ""), edited_at
+    message.save(update_fields=["text", "edited_at"])
+    return message
+
+
+def say(
+    *,
+    thread: Thread,
+    text: str,
+    job_ref: str = "",
+    approval: Approval | None = None,
+    message: Message | None = None,
+) -> list[Delivery]:
+    """Queue a text for a thread, split where the channel's limit asks for it; the card's buttons go with the last part."""
+    channel = channel_of(thread.channel)
+    parts = split_utf16(text, channel.text_limit) or ["(empty)"]
+    rows = [
+        Delivery(thread=thread, text=part, job_ref=job_ref, message=message, **_arrival(channel.pulls)) for part in parts
+    ]
+    if approval is not None:
+        rows[-1].approval, rows[-1].buttons = approval, approval.choices
+    for row in rows:
+        row.save()
+    bus.notify(OUTBOX_CHANNEL, thread.channel)
+    return rows
+
+
+def card_close(*, approval: Approval, line: str) -> None:
+    """Take the buttons off an approval's cards, wherever they were sent, and say under them what happened."""
+    for card in Delivery.objects.filter(approval=approval, kind=Delivery.Kind.SEND).select_related("thread"):
+        channel = channel_of(card.thread.channel)
+        Delivery.objects.create(
+            thread=card.thread,
+            kind=Delivery.Kind.EDIT,
+            edits=card,
+            approval=approval,
+            text=f"{card.text}\n\n{line}",
+            job_ref=card.job_ref,
+            **_arrival(channel.pulls),
+        )
+        bus.notify(OUTBOX_CHANNEL, card.thread.channel)
+
+
+def _arrival(pulls: bool) -> dict[str, Any]:
+    return {"state": Delivery.State.SENT, "sent_at": timezone.now()} if pulls else {}
+
+
+@transaction.atomic
+def pairing_decide(*, request: PairingRequest, allow: bool, actor: str, role: str = Person.Role.OPERATOR) -> Person:
+    """Let a stranger in with a role, or block him; recorded in the audit trail. May be decided anew later."""
+    request = PairingRequest.objects.select_for_update().select_related("person").get(pk=request.pk)
+    request.state = PairingRequest.State.ALLOWED if allow else PairingRequest.State.BLOCKED
+    request.decided_at, request.decided_by = timezone.now(), actor
+    request.save(update_fields=["state", "decided_at", "decided_by"])
+    person = request.person
+    person.state = Person.State.ALLOWED if allow else Person.State.BLOCKED
+    person.role = role if allow else Person.Role.OBSERVER
+    person.save(update_fields=["state", "role"])
+    audit.record(actor=actor, action=f"pairing {request.state}", subject=f"person:{person.pk}", detail={"role": role})
+    return person
+
+
+@transaction.atomic
+def delivery_resend(*, delivery: Delivery, actor: str) -> Delivery:
+    """Queue a failed delivery again, as a new row: what has failed stays as it was."""
+    copy = Delivery.objects.create(
+        thread=delivery.thread,
+        kind=delivery.kind,
+        edits=delivery.edits,
+        text=delivery.text,
+        buttons=delivery.buttons,
+        approval=delivery.approval,
+        message=delivery.message,
+        job_ref=delivery.job_ref,
+    )
+    audit.record(actor=actor, action="delivery resent", subject=f"delivery:{delivery.pk}", detail={"new": copy.pk})
+    bus.notify(OUTBOX_CHANNEL, delivery.thread.channel)
+    return copy

@@ -1,0 +1,90 @@
+"""The shell tool: one bash command line in the workspace, confined."""
+
+from typing import Any
+
+from tools import process, sandbox, shell_parser, shell_reading
+from tools.base import Effect, Tool, ToolContext, ToolResult
+from tools.errors import ToolProblem, ToolStopped
+from tools.process import Ending, Finished, Limits
+from tools.sandbox import Level
+from tools.shell_specs import READ_ONLY
+
+DEFAULT_SECONDS = 120
+MAX_SECONDS = 600
+
+
+def run_shell(context: ToolContext, arguments: dict[str, Any]) -> ToolResult:
+    """Runs arguments["command"] for at most arguments["timeout"] seconds (1 to 600, 120 when not given)."""
+    seconds = min(max(int(arguments.get("timeout", DEFAULT_SECONDS)), 1), MAX_SECONDS)
+    finished = run_command(context, arguments["command"], seconds=seconds)
+    return _result(finished, seconds)
+
+
+def run_command(context: ToolContext, command: str, *, seconds: float) -> Finished:
+    """Runs a command line at the level that the call has; raises ToolStopped with what it had written so far."""
+    level = sandbox.level_for(approved=context.approved)
+    argv = sandbox.command_line(
+        command,
+        level=level,
+        workspace=context.workspace,
+        seconds=seconds,
+        whole_disk=level is Level.READ and _speaks_of_disks(command),
+    )
+    return run_argv(context, argv, limits=Limits(seconds=seconds))
+
+
+def run_argv(context: ToolContext, argv: list[str], *, limits: Limits) -> Finished:
+    """Runs what sandbox.command_line made; raises ToolStopped, and ToolProblem when it can't be started."""
+    try:
+        finished = process.run(
+            argv,
+            cwd=context.workspace,
+            env=sandbox.environment(context.workspace),
+            stop=context.stop,
+            limits=limits,
+            on_process=context.on_process,
+        )
+    except (OSError, ValueError) as error:
+        raise ToolProblem(f"The command could not be started: {error}") from error
+    if finished.ending is Ending.STOPPED:
+        raise ToolStopped(output=f"{finished.output}\n[Stopped on request.]".lstrip(), exit_code=finished.exit_code)
+    return finished
+
+
+def _speaks_of_disks(command: str) -> bool:
+    """df tells the truth only where every file system is mounted; so no other command of the line may open a file."""
+    commands = shell_parser.parse(command).commands
+    names = {each.name for each in commands}
+    return "df" in names and names <= READ_ONLY.keys() and all(map(shell_reading.opens_no_file, commands))
+
+
+def _result(finished: Finished, seconds: float) -> ToolResult:
+    notes = {
+        Ending.EXITED: f"[exit code {finished.exit_code}]" if finished.exit_code else "",
+        Ending.TIME: f"[Stopped: the command ran longer than {seconds:g} s.]",
+        Ending.OUTPUT: "[Stopped: the command flooded its output.]",
+        Ending.MEMORY: "[Stopped: the command used too much memory.]",
+        Ending.PROCESSES: "[Stopped: the command started too many processes.]",
+    }
+    parts = [finished.output.rstrip("\n") or "(no output)", notes[finished.ending]]
+    return ToolResult(
+        output="\n".join(part for part in parts if part),
+        is_error=finished.ending is not Ending.EXITED,
+        exit_code=finished.exit_code,
+        truncated=finished.truncated,
+    )
+
+
+TOOLS = [
+    Tool(
+        name="shell",
+        description="Run a bash command in the workspace on this server.",
+        effect=Effect.WRITE,
+        run=run_shell,
+        input_schema={
+            "type": "object",
+            "properties": {"command": {"type": "string"}, "timeout": {"type": "integer", "description": "seconds"}},
+            "required": ["command"],
+        },
+    )
+]

@@ -1,0 +1,26 @@
+from common.errors import AgentError, Stopped
+
+
+class ToolProblem(AgentError):
+    """The tool could not do this."""
+
+
+class PathRefused(ToolProblem):
+    """This path is out of bounds."""
+
+
+class AddressRefused(ToolProblem):
+    """This address is not on the public internet."""
+
+
+class ExecutionLost(AgentError):
+    """This tool call was settled by somebody else in the meantime."""
+
+
+class ToolStopped(Stopped):
+    """The tool was stopped on request."""
+
+    def __init__(self, *, output: str = "", exit_code: int | None = None) -> None:
+        super().__init__()
+        self.output = output
+        self.exit_code = exit_code

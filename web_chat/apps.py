@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class WebChatConfig(AppConfig):
+    name = "web_chat"
+    verbose_name = "Web chat"
