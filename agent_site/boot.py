@@ -28,10 +28,12 @@ class DatabaseUnusable(AgentError):
 def database_check() -> None:
     """Raises DatabaseUnusable unless the server answers and is new enough."""
     try:
-        connection.ensure_connection()
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW server_version_num")
+            version = int(cursor.fetchone()[0]) // 10000
     except OperationalError as error:
         raise DatabaseUnusable(f"The database does not answer: {' '.join(str(error).split())}") from None
-    if (version := connection.pg_version // 10000) < LEAST_VERSION:
+    if version < LEAST_VERSION:
         raise DatabaseUnusable(f"PostgreSQL {LEAST_VERSION} or later is needed, this server is version {version}.")
 
 

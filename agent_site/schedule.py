@@ -32,7 +32,7 @@ def schedule_sync() -> int:
 
     A row that is right already keeps its next run.
     """
-    changed, _ = Schedule.objects.exclude(name__in=[entry.name for entry in SCHEDULE]).delete()
+    changed: int = Schedule.objects.exclude(name__in=[entry.name for entry in SCHEDULE]).delete()[0]
     for entry in SCHEDULE:
         wanted = {
             "func": entry.function,

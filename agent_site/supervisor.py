@@ -141,6 +141,9 @@ def _live(service: Service, supervisor: int) -> None:
     except AgentError as error:
         logger.error("%s: %s", service.name, error)
         sys.exit(1)
+    except Exception:
+        logger.exception("%s failed", service.name)
+        sys.exit(1)
 
 
 class Supervisor:

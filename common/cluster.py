@@ -18,6 +18,7 @@ from multiprocessing.context import ForkProcess
 from typing import Any
 
 from django.db import connections
+from django.db.models import Min
 from django.utils import timezone
 from django_q.models import OrmQ, Schedule
 from django_q.scheduler import scheduler
@@ -32,6 +33,7 @@ fork = multiprocessing.get_context("fork")
 CYCLE_SECONDS = 1.0
 RENEW_SECONDS = 4.0
 BEAT_SECONDS = 5.0
+SCHEDULE_LOOK_SECONDS = 5.0
 DRAIN_SECONDS = 10.0
 RELEASE_PAUSE_SECONDS = 5.0
 KILL_GRACE_SECONDS = 3.0
@@ -75,6 +77,7 @@ class Cluster:
         self.deaths: Counter[int] = Counter()
         self.restarts = -settings.workers
         self._due: dict[str, float] = {}
+        self._next_schedule = 0.0
         self._reported: list[tuple[int | None, int]] = []
 
     def run(self) -> None:
@@ -189,6 +192,13 @@ class Cluster:
         self.settings.on_beat(progressed, {"workers": alive, "busy": busy, "restarts": max(0, self.restarts)})
 
     def _schedule(self) -> None:
-        """Runs django-q2's scheduler when a schedule is due (its own pass is three round trips, and hides errors)."""
-        if self.settings.runs_schedule and Schedule.objects.filter(next_run__lt=timezone.now()).exists():
+        """Runs django-q2's scheduler when a schedule is due. Its pass is dear and hides errors, so it is not run idly;
+        a schedule that was changed is noticed within 5 s."""
+        if not self.settings.runs_schedule or time.monotonic() < self._next_schedule:
+            return
+        first = Schedule.objects.aggregate(Min("next_run"))["next_run__min"]
+        wait_for = SCHEDULE_LOOK_SECONDS if first is None else (first - timezone.now()).total_seconds()
+        if wait_for < 0:
             scheduler(broker=broker.PostgresBroker(self.settings.lane))
+            wait_for = 0.0
+        self._next_schedule = time.monotonic() + min(SCHEDULE_LOOK_SECONDS, wait_for)

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from django.db import DatabaseError, connection, models
 
@@ -115,15 +116,15 @@ def _take(row: Leased, *, dead_owner: str, dead_epoch: int) -> int | None:
     return row.lease_epoch
 
 
-def _run(template: str, row: Leased, values: list[object]) -> int:
+def _run(template: str, row: Leased, values: list[Any]) -> bool:
     with connection.cursor() as cursor:
         cursor.execute(_sql(template, row), values)
-        return cursor.rowcount
+        return bool(cursor.rowcount)
 
 
 def _sql(template: str, row: Leased) -> str:
     quote = connection.ops.quote_name
-    return template.format(table=quote(row._meta.db_table), key=quote(row._meta.pk.column))
+    return template.format(table=quote(row._meta.db_table), key=quote(row._meta.pk.attname))
 
 
 class _Renewer(threading.Thread):
@@ -134,6 +135,7 @@ class _Renewer(threading.Thread):
         self._held: dict[tuple[type[Leased], object, int], tuple[Leased, float]] = {}
         self._lock = threading.Lock()
         self._wake = threading.Event()
+        self.idle = threading.Event()
 
     def add(self, row: Leased, epoch: int) -> None:
         with self._lock:
@@ -148,9 +150,11 @@ class _Renewer(threading.Thread):
         while True:
             self._wake.wait()
             self._wake.clear()
+            self.idle.clear()
             while (pause := self._renew_due()) is not None:
                 time.sleep(pause)
             connection.close()
+            self.idle.set()
 
     def _renew_due(self) -> float | None:
         """Renews what is due; seconds until the next is, or None when nothing is held."""

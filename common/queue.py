@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 from django_q.signing import SignedPackage
 
-from common import broker
+from common import broker, discovery
 from common.errors import AgentError, StopCheck
 
 TaskFunction = Callable[[int], object]
@@ -84,7 +84,9 @@ def run_now(name: str, row_id: int) -> None:
 
 
 def find(name: str) -> Registered:
-    """The registered task of that name. Raises UnknownTask."""
+    """The registered task of that name; the apps' `tasks.py` are read on first use. Raises UnknownTask."""
+    if name not in _tasks:
+        discovery.load("tasks")
     try:
         return _tasks[name]
     except KeyError:

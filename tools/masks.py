@@ -67,8 +67,8 @@ def _private_of_etc() -> tuple[list[str], list[str]]:
     The service user might be root or its owner, and would see it.
     """
     folders, files = [], []
-    for base, names, file_names in os.walk("/etc"):
-        for name in [*names, *file_names]:
+    for base, folder_names, file_names in os.walk("/etc"):
+        for name in [*folder_names, *file_names]:
             path = os.path.join(base, name)
             with contextlib.suppress(OSError):
                 mode = os.lstat(path).st_mode

@@ -128,7 +128,7 @@ def _check_protected(command: Command) -> None:
         return
     words = command.words[1:]
     if command.name in ("grep", "egrep", "fgrep"):  # the pattern is text
-        words = words[1 + sum(1 for word in words if word.raw.startswith("-")) :] or ()
+        words = tuple(word for word in words if not word.raw.startswith("-"))[1:]
     for word in words:
         _check_word(word)
 

@@ -35,7 +35,8 @@ def test_it_connects_again_after_its_connection_was_cut(listener):
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
             "WHERE query LIKE 'LISTEN%%' AND pid <> pg_backend_pid() AND datname = current_database()"
         )
-    assert listener.wait(5) == []  # notices the loss
-    assert listener.wait(5) == []  # connects
-    notify("test_bus", "again")
-    assert listener.wait(5) == [("test_bus", "again")]
+    for _ in range(10):  # it takes a wait or two to notice the loss, and one to connect
+        notify("test_bus", "again")
+        if heard := listener.wait(5):
+            break
+    assert heard == [("test_bus", "again")]

@@ -1,21 +1,41 @@
 """From a message to an answer, through real models of everything but the outside."""
 
 import pytest
+from django.db import connection
 
 from approvals.models import Approval
 from approvals.services import approval_decide
+from common import queue
 from jobs.models import Job
 from jobs.services.end import job_cancel
 from jobs.states import State
 from llm.scripted import call_tool, say
 from tests.cast import classified, told
-from threads.models import Delivery, Message, Policy
+from threads.models import Delivery, Message, PairingRequest, Policy
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("model", "workspace")]
 
 
 def pending() -> Approval:
     return Approval.objects.get(state=Approval.State.PENDING)
+
+
+@pytest.fixture
+def meanwhile(model, brain):
+    """Does something while the model is being asked the next time."""
+
+    def arrange(deed):
+        def interrupted(body):
+            model.script = brain
+            try:
+                deed()
+            finally:
+                connection.close()  # of the stand-in's thread
+            return brain(body)
+
+        model.script = interrupted
+
+    return arrange
 
 
 def press(choice: str = "ok", **changes):
@@ -99,16 +119,10 @@ def test_a_message_before_the_card_joins_the_job(owner, hear, work, model):
     assert "how are you" in asked
 
 
-def test_a_message_during_the_classification_is_classified_too(owner, hear, work, brain, model):
+@pytest.mark.django_db(transaction=True)
+def test_a_message_during_the_classification_is_classified_too(owner, hear, work, meanwhile, model):
     job = hear(owner, "Hello").job
-    answer = brain.__call__
-
-    def interrupting(body):
-        if len(model.requests) == 0:
-            hear(owner, "wait, one more thing")
-        return answer(body)
-
-    model.script = interrupting
+    meanwhile(lambda: hear(owner, "wait, one more thing"))
     work()
     job.refresh_from_db()
     assert job.revision == 2
@@ -184,8 +198,6 @@ def test_an_unreachable_model_is_tried_again_and_then_told(owner, hear, work, se
         model.fail_next(529)
         work()
         Job.objects.filter(pk=job.pk).update(not_before=None)
-        from common import queue
-
         queue.enqueue("job.begin", job.pk)
     work()
     job.refresh_from_db()
@@ -208,18 +220,13 @@ def test_cancel_ends_a_waiting_job_and_says_so(owner, hear, work):
     assert "Nothing had been done" in told(job)
 
 
-def test_cancel_while_the_model_works_stops_the_run(owner, hear, work, model, brain):
+@pytest.mark.django_db(transaction=True)
+def test_cancel_while_the_model_works_stops_the_run(owner, hear, work, meanwhile, brain):
     job = hear(owner, "Do this").job
     work()
     press()
-    answer = brain.__call__
-
-    def slow(body):
-        job_cancel(Job.objects.get(pk=job.pk), actor="person:1")
-        return answer(body)
-
     brain.turns = [call_tool("shell", {"command": "echo never"}), say("never")]
-    model.script = slow
+    meanwhile(lambda: job_cancel(Job.objects.get(pk=job.pk), actor="person:1"))
     work()
     job.refresh_from_db()
     assert job.state == State.CANCELLED
@@ -232,7 +239,7 @@ def test_a_stranger_gets_one_refusal_and_no_job(stranger, hear):
     second = hear(stranger, "Hello?")
     assert (first.job, second.job, first.message) == (None, None, None)
     assert Delivery.objects.filter(thread=first.thread).count() == 1
-    assert stranger.pairingrequest.first_words == "Let me in"
+    assert PairingRequest.objects.get(person=stranger).first_words == "Let me in"
 
 
 def test_the_same_message_twice_is_one(owner, hear):
@@ -263,8 +270,6 @@ def test_freeze_holds_everything_until_resume(owner, hear, work, model):
     assert job.state == State.QUEUED
     assert model.requests == []
     hear(owner, "/resume")
-    from common import queue
-
     queue.enqueue("job.begin", job.pk)
     work()
     job.refresh_from_db()

@@ -69,7 +69,7 @@ def write_file(context: ToolContext, arguments: dict[str, Any]) -> ToolResult:
 def delete_file(context: ToolContext, arguments: dict[str, Any]) -> ToolResult:
     """A link is deleted, not what it leads to; a folder only when it is empty."""
     _path(context, arguments["path"])
-    written = context.workspace / arguments["path"]
+    written = context.workspace / os.path.expanduser(arguments["path"])
     path = _path(context, str(written.parent)) / written.name
     if path.is_dir() and not path.is_symlink():
         path.rmdir()

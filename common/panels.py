@@ -1,0 +1,131 @@
+"""What stands on an admin page below a row's own fields: tables and transcripts, put together by every app that knows
+something of the row. Whoever lies low knows it by its label (`job:12`) only.
+
+Everything that comes from people, models and tools is escaped here; nothing is ever marked safe that was not made by
+`format_html`.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+
+from common.text import redact
+
+LONG_TEXT = 1500
+"""Characters that are shown at once; the rest is behind a click."""
+MOST_TEXT = 100_000
+
+TONES = {
+    "good": ("done", "sent", "approved", "allowed", "handled", "completed", "settled", "ok", "allow"),
+    "bad": ("failed", "dead", "rejected", "blocked", "refused", "unknown", "down", "deny", "error", "freeze"),
+    "waiting": ("awaiting_approval", "pending", "waiting", "queued", "open", "ask", "expired", "degraded", "warning"),
+    "busy": ("executing", "classifying", "ready", "sending", "started", "processing", "stored"),
+}
+"""A word has the same colour on every page; all others are grey."""
+_tone_of = {word: tone for tone, words in TONES.items() for word in words}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Block:
+    """A piece of a transcript: who, a line of facts about it, and its text or other parts, already escaped."""
+
+    heading: str
+    facts: Sequence[object] = ()
+    body: Sequence[str] = ()
+    tone: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Panel:
+    """A titled part of a page: rows under headers, or blocks. `empty` says in a sentence why there is nothing."""
+
+    title: str
+    empty: str
+    headers: Sequence[str] = ()
+    rows: Sequence[Sequence[object]] = ()
+    blocks: Sequence[Block] = field(default=())
+    footer: str = ""
+
+    @property
+    def cells(self) -> list[list[tuple[str, object]]]:
+        """Each row's cells with their headers, which stand beside them on a narrow screen."""
+        return [list(zip(self.headers, row, strict=True)) for row in self.rows]
+
+
+PanelMaker = Callable[[HttpRequest, str], Panel]
+_makers: dict[str, list[tuple[int, PanelMaker]]] = {}
+
+
+def panel(kind: str, *, place: int) -> Callable[[PanelMaker], PanelMaker]:
+    """Decorator: `make(request, ref)` makes a part of the page of each row with such a label, in order of `place`."""
+
+    def keep(make: PanelMaker) -> PanelMaker:
+        _makers.setdefault(kind, []).append((place, make))
+        return make
+
+    return keep
+
+
+def panels_of(request: HttpRequest, ref: str) -> list[Panel]:
+    """The registered parts of the page of the row that `ref` names."""
+    makers = sorted(_makers.get(ref.partition(":")[0], []), key=lambda entry: entry[0])
+    return [make(request, ref) for _, make in makers]
+
+
+def badge(state: str, label: str = "") -> str:
+    """A state that can be seen: its label on the colour of its word."""
+    return format_html('<span class="sa-badge sa-{}">{}</span>', _tone_of.get(state, "plain"), label or state)
+
+
+def moment(at: datetime | None) -> str:
+    """A time in the owner's zone, to the second."""
+    if at is None:
+        return "-"
+    return format_html('<time datetime="{}">{}</time>', at.isoformat(), f"{timezone.localtime(at):%Y-%m-%d %H:%M:%S}")
+
+
+def ago(at: datetime | None) -> str:
+    """How long ago a time was, in its largest unit; the exact time on hover."""
+    if at is None:
+        return "never"
+    seconds = max((timezone.now() - at).total_seconds(), 0)
+    units = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+    size, unit = next((pair for pair in units if seconds >= pair[0]), units[-1])
+    shown = f"{timezone.localtime(at):%Y-%m-%d %H:%M:%S}"
+    return format_html('<time datetime="{}" title="{}">{} {} ago</time>', at.isoformat(), shown, int(seconds // size), unit)
+
+
+def usd(amount: Decimal | None) -> str:
+    """Money to a hundredth of a cent; an unknown price is said, never shown as zero."""
+    return "unknown" if amount is None else f"${amount:,.4f}"
+
+
+def text(content: str) -> str:
+    """A text as it was written, escaped and without secrets; a long one opens on a click."""
+    shown = redact(content[:MOST_TEXT]) + (f"\n… {len(content):,} characters in all" if len(content) > MOST_TEXT else "")
+    if not shown.strip():
+        return format_html('<p class="sa-empty">{}</p>', "(empty)")
+    if len(shown) <= LONG_TEXT:
+        return format_html('<pre class="sa-text">{}</pre>', shown)
+    return format_html(
+        '<details><summary>{}…</summary><pre class="sa-text">{}</pre></details>',
+        " ".join(shown[:200].split()),
+        shown,
+    )
+
+
+def data(value: Any) -> str:
+    """A JSON value, indented."""
+    return text(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def lines(parts: Sequence[object]) -> str:
+    """Several values in one cell, one below the other."""
+    return format_html_join("", "<div>{}</div>", ((part,) for part in parts)) or "-"

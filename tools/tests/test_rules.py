@@ -1,0 +1,255 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from tools.base import ToolCall
+from tools.models import Decision
+from tools.rules import Verdict, decide
+
+
+def judged(name: str, **arguments: object) -> Verdict:
+    return decide(ToolCall(call_id="c", name=name, arguments=arguments))
+
+
+def shell(command: str) -> Verdict:
+    return judged("shell", command=command)
+
+
+READS = """uptime
+uptime; date -u
+ls -la
+ls -la --color=always *.txt
+cat notes.txt | grep -v foo | wc -l
+cat /etc/os-release
+df -h | grep /dev
+ps aux | sort -rnk3 | head -5
+ps -eo pid,cmd --sort=-rss
+echo "rm -rf /"
+grep "rm -rf" notes
+grep -rn --include='*.py' TODO .
+grep -e one -e two notes
+du -sh . | sort -h
+ls missing 2>/dev/null || echo none
+ls >/dev/null 2>&1
+LC_ALL=C sort notes
+l's' "-l"
+/usr/bin/uptime
+head -20 README.md && tail -n 5 README.md
+cat /proc/cpuinfo | grep -c processor
+free -m; uname -a; whoami; hostname; pwd; nproc
+stat notes; which python3; id; date +%s
+cat < /etc/hostname
+! true"""
+
+ASKS = """rm notes.txt
+touch x
+curl https://example.com
+git log
+ls > out.txt
+ls >> /dev/null/x
+sort -o x y
+sort --compress-program=sh x
+sort *
+uniq a b
+date -s 10:00
+date 01010101
+hostname other
+tail -f x
+grep -r x /home
+grep -ie x /etc/passwd /home/x
+grep * x
+head -n /home/* x
+echo /home/*
+ls /
+cat /var/log/syslog
+cat */../../x
+env
+FOO=1 ls
+LD_PRELOAD=./x.so ls
+LC_ALL=$(touch x) ls
+echo $HOME
+echo $(date)
+`echo ls`
+cat <(ls)
+ls &
+time ls
+sudo ls
+eval ls
+bash -c ls
+find . -name x
+xargs ls
+./ls
+~/ls
+sh script.sh
+python3 -c 'print(1)'
+for i in 1; do ls; done
+while true; do ls; done
+ls() { touch x; }; ls
+[ -f x ] && ls
+x=1
+cat <<E
+ls 'unclosed
+ls |
+ls \\
+echo a\\\r
+ls {a,b}
+cat $'x'
+ps axe
+awk '{print}' x
+type ls; alias ls=rm
+# only a comment"""
+
+DENIALS = """rm -rf /
+rm -rf /*
+rm -fr ~
+rm -r -f "$HOME"
+rm --recursive --force /etc/
+rm -rf //
+rm -rf /usr/../
+rm -rf --no-preserve-root /
+sudo rm -rf /
+ls && rm -rf /
+echo $(rm -rf /)
+bash -c "rm -rf /"
+sh -c 'sudo rm -rf /*'
+eval "rm -rf /"
+env X=1 nice rm -rf /
+r\\m -rf '/'
+"rm" -r"f" /
+find / -delete
+find / -exec rm {} +
+chmod -R 777 /
+chown -R nobody /etc
+mv /home /tmp/x
+mkfs.ext4 /dev/sda1
+dd if=/dev/zero of=/dev/sda
+echo x > /dev/nvme0n1
+shutdown -h now
+sudo reboot
+systemctl poweroff
+init 0
+kill -9 -1
+:(){ :|:& };:
+bomb() { bomb | bomb & }; bomb
+cat /etc/shadow
+grep root /etc/shadow
+cat ~/.ssh/id_rsa
+cat .env
+cp .env copy
+cat < .env
+cat /proc/self/environ
+cat /proc/1/environ
+cat ../postgres/postgresql.conf
+psql -h ../postgres
+tar cf x.tar ../secret_key"""
+
+
+@pytest.mark.usefixtures("bubblewrap")
+@pytest.mark.parametrize("command", READS.splitlines())
+def test_it_allows_what_only_reads(command: str) -> None:
+    verdict = shell(command)
+    assert (verdict.decision, verdict.read_only) == (Decision.ALLOW, True), verdict.reason
+
+
+@pytest.mark.parametrize("command", ASKS.split("\n"))
+def test_it_asks_about_what_changes_something_or_is_not_understood(command: str) -> None:
+    assert shell(command).decision == Decision.ASK, shell(command)
+
+
+@pytest.mark.parametrize("command", DENIALS.splitlines())
+def test_it_denies_disasters_and_secrets(command: str) -> None:
+    assert shell(command).decision == Decision.DENY, shell(command)
+
+
+@pytest.mark.parametrize("command", [*READS.splitlines(), *DENIALS.splitlines()])
+def test_every_verdict_has_a_sentence_and_a_rule(command: str) -> None:
+    verdict = shell(command)
+    assert verdict.reason.endswith(".")
+    assert verdict.rule
+
+
+@pytest.mark.parametrize(
+    "command", ["", "\0", "\ud800", "ls\x0b/x", "ls\u00a0-l", "a" * 20_001, "$(" * 5000, "(" * 19_000]
+)
+def test_it_never_raises_and_never_allows_odd_input(command: str) -> None:
+    assert shell(command).decision in (Decision.ASK, Decision.DENY)
+
+
+@pytest.mark.parametrize("arguments", [{}, {"command": None}, {"command": 3}, {"command": ["ls"]}])
+def test_it_asks_about_malformed_arguments(arguments: dict[str, object]) -> None:
+    assert judged("shell", **arguments).decision == Decision.ASK
+
+
+@pytest.mark.usefixtures("bubblewrap")
+def test_a_link_out_of_the_workspace_is_judged_by_where_it_leads(workspace: Path) -> None:
+    (workspace / "home").symlink_to("/home")
+    (workspace / "keys").symlink_to(workspace.parent)
+    os.link(__file__, workspace / "mine") if False else (workspace / "mine").write_text("x")
+    assert judged("file_read", path="mine").decision == Decision.ALLOW
+    assert judged("file_read", path="home/x").decision == Decision.ASK
+    assert shell("cat home/x").decision == Decision.ASK
+    assert judged("file_read", path="keys/secret_key").decision == Decision.DENY
+    assert shell("cat keys/secret_key").decision == Decision.DENY
+
+
+@pytest.mark.usefixtures("bubblewrap")
+@pytest.mark.parametrize(
+    ("name", "path", "decision"),
+    [
+        ("file_read", "notes.txt", Decision.ALLOW),
+        ("file_list", "", Decision.ALLOW),
+        ("file_search", "sub", Decision.ALLOW),
+        ("file_read", "/etc/os-release", Decision.ALLOW),
+        ("file_read", "/etc/fstab", Decision.ASK),
+        ("file_read", "/home/x", Decision.ASK),
+        ("file_write", "notes.txt", Decision.ASK),
+        ("file_delete", "notes.txt", Decision.ASK),
+        ("file_write", "/etc/hosts", Decision.ASK),
+        ("file_read", "../secret_key", Decision.DENY),
+        ("file_read", "sub/../../secret_key", Decision.DENY),
+        ("file_read", ".env", Decision.DENY),
+        ("file_read", ".env.production", Decision.DENY),
+        ("file_read", ".env.example", Decision.ALLOW),
+        ("file_read", "~/.ssh/id_ed25519", Decision.DENY),
+        ("file_read", "/proc/self/environ", Decision.DENY),
+        ("file_read", "/proc/1/mem", Decision.DENY),
+        ("file_read", "server.key", Decision.DENY),
+        ("file_read", "/etc/shadow", Decision.DENY),
+        ("file_write", "/etc/sudoers.d/x", Decision.DENY),
+    ],
+)
+def test_paths_are_judged_by_where_they_lie(name: str, path: str, decision: Decision) -> None:
+    assert judged(name, path=path).decision == decision
+
+
+@pytest.mark.parametrize(
+    "url",
+    """http://127.0.0.1/ http://127.1/ http://2130706433/ http://0x7f.1/ http://017700000001/ http://0/ http://[::1]/
+    http://[::ffff:10.0.0.1]/ http://[64:ff9b::7f00:1]/ http://[2002:7f00:1::]/ http://[fe80::1%25eth0]/ http://10.0.0.8/
+    http://192.168.1.1/ http://172.16.0.1/ http://100.64.0.1/ http://169.254.169.254/latest http://224.0.0.1/
+    http://localhost:8000 http://LOCALHOST./ http://db/ http://x.internal/ http://metadata.google.internal/
+    http://user@127.0.0.1/ ftp://example.com/ file:///etc/passwd javascript:x example.com http:// http://a.b:99999/""".split(),
+)
+def test_requests_to_this_machine_or_network_are_denied(url: str) -> None:
+    assert judged("http_request", method="GET", url=url).decision == Decision.DENY
+
+
+@pytest.mark.parametrize(
+    "url", ["https://example.com/x", "http://1.1.1.1/", "http://[2606:4700::1111]/", "https://1e100.net"]
+)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_requests_to_public_hosts_are_asked_about(method: str, url: str) -> None:
+    verdict = judged("http_request", method=method, url=url)
+    assert (verdict.decision, verdict.read_only) == (Decision.ASK, method == "GET")
+
+
+def test_an_unknown_tool_is_asked_about() -> None:
+    assert judged("launch_rocket").decision == Decision.ASK
+
+
+@pytest.mark.usefixtures("no_bubblewrap")
+def test_without_bubblewrap_nothing_is_allowed_without_asking() -> None:
+    assert shell("uptime").decision == Decision.ASK
+    assert "bubblewrap" in shell("uptime").reason
+    assert judged("file_read", path="x").decision == Decision.ASK
