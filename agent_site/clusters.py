@@ -1,7 +1,5 @@
 """The two clusters, one a lane."""
 
-import os
-import socket
 from typing import Any
 
 from agent_site.schedule import functions
@@ -17,10 +15,9 @@ TIME_LIMITS = {Lane.TALK: 90, Lane.WORK: 780}
 
 def run_cluster(lane: Lane) -> None:
     """Runs the cluster of a lane in this process until SIGTERM or SIGINT."""
-    name = f"cluster.{lane}@{socket.gethostname()}"
 
     def on_beat(progressed: bool, detail: dict[str, Any]) -> None:
-        heartbeats.beat(name, progressed=progressed, detail=detail | {"pid": os.getpid()})
+        heartbeats.beat(f"cluster.{lane}", progressed=progressed, detail=detail)
 
     discovery.load("tasks")
     queue.allow_scheduled(functions())

@@ -31,6 +31,7 @@ TELEGRAM_API_URL = env.url("TELEGRAM_API_URL", "https://api.telegram.org")
 TELEGRAM_MODE = env.choice("TELEGRAM_MODE", "auto", ("auto", "webhook", "polling"))
 TELEGRAM_WEBHOOK_SECRET = env.secret("TELEGRAM_WEBHOOK_SECRET") or env.kept_secret(DATA_DIR, "webhook-secret")
 MASTER_CHAT_IDS = env.chat_ids("MASTER_CHAT_IDS")
+TELEGRAM_RATE_LIMITS = env.choice("TELEGRAM_RATE_LIMITS", "on", ("on", "off")) == "on"
 
 # Models
 ANTHROPIC_API_KEY = env.secret("ANTHROPIC_API_KEY")

@@ -22,7 +22,7 @@ from typing import Any
 from django.conf import settings
 from django.db import connections
 
-from agent_site import clusters, embedded_postgres, web
+from agent_site import clusters, embedded_postgres, watch, web
 from common import backoff
 from common.errors import AgentError
 from common.processes import STOP_SIGNALS, StopFlag, die_with_parent
@@ -35,6 +35,9 @@ CYCLE_SECONDS = 1.0
 STOP_SECONDS = 12.0
 """A little more than the 10 s that a cluster takes to drain."""
 HEALTHY_SECONDS = 30.0
+WATCH_SECONDS = 15.0
+CRASH_LOOP = 4
+"""From this many deaths in a row on, the master is told."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,9 +68,10 @@ def wants_demo_model() -> bool:
 
 
 def run_demo_model() -> None:
-    from llm import scripted
+    from llm.routing import DEMO_URL_FILE
+    from llm.scripted.serve import serve
 
-    scripted.main()
+    serve(script="demo", port=0, first_token_delay=0.0, url_file=settings.DATA_DIR / DEMO_URL_FILE)
 
 
 def wants_bridge() -> bool:
@@ -110,6 +114,8 @@ class Child:
             )
             self.kill()
             self.not_before = time.monotonic() + pause
+            if self.failures >= CRASH_LOOP:
+                watch.tell_of_crash_loop(self.service.name, self.failures)
 
     def terminate(self) -> None:
         if self.process is not None and self.process.is_alive():
@@ -155,6 +161,8 @@ class Supervisor:
         self.children = [Child(service) for service in table if service.wanted()]
         self.stop = StopFlag()
         self.on_tick = on_tick
+        self.next_watch = time.monotonic() + WATCH_SECONDS
+        self.suspects: set[int] = set()
         self.owns_postgres = not settings.DATABASE_URL
 
     def run(self) -> None:
@@ -169,6 +177,9 @@ class Supervisor:
         """Looks after everything once; returns the seconds until it wants to be called again."""
         if self.owns_postgres and not embedded_postgres.is_running(settings.DATA_DIR):
             self._revive_postgres()
+        if time.monotonic() >= self.next_watch:
+            self.next_watch = time.monotonic() + WATCH_SECONDS
+            self._kill_silent()
         for child in self.children:
             child.tick()
         return min(CYCLE_SECONDS, self.on_tick())
@@ -187,6 +198,16 @@ class Supervisor:
         connections.close_all()
         if self.owns_postgres:
             embedded_postgres.stop(settings.DATA_DIR)
+
+    def _kill_silent(self) -> None:
+        """A process that stopped beating is killed, and so replaced. Two looks, because after an outage of the database
+        or a sleep of the machine everybody's last beat is old."""
+        running = {child.process.pid: child for child in self.children if child.process is not None}
+        silent = watch.silent([pid for pid in running if pid is not None])
+        for pid in silent & self.suspects:
+            logger.error("%s (process %s) has stopped beating: killed.", running[pid].service.name, pid)
+            running[pid].kill()
+        self.suspects = silent
 
     def _revive_postgres(self) -> None:
         logger.error("The embedded PostgreSQL is gone; starting it again.")

@@ -1,4 +1,14 @@
 from django.contrib import admin
 from django.urls import include, path
 
-urlpatterns = [path("admin/", admin.site.urls), path("", include("telegram_bridge.urls"))]
+from agent_site import views
+
+urlpatterns = [
+    path("", views.home, name="home"),
+    path("admin/", admin.site.urls),
+    path("chat/", include("web_chat.urls")),
+    path("health", views.health, name="health"),
+    path("health/live", views.alive, name="alive"),
+    path("stats", views.stats, name="stats"),
+    path("", include("telegram_bridge.urls")),
+]

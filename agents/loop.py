@@ -62,9 +62,7 @@ def think(held: Held, conversation: Conversation) -> ModelReply:
         tools=model_tools(),
         max_tokens=limits.ANSWER_TOKENS,
     )
-    tag = CallTag(
-        scope=Scope(run.scope), job_ref=run.job_ref, thread_ref=run.thread_ref, person_ref=run.person_ref
-    )
+    tag = CallTag(scope=Scope(run.scope), job_ref=run.job_ref, thread_ref=run.thread_ref, person_ref=run.person_ref)
     draft = recording.Draft(held)
     reply = gateway.call(request, tag=tag, stop=held.must_stop, on_text=draft.add)
     recording.model_step(held, conversation, reply=reply, seconds=time.monotonic() - began)

@@ -3,7 +3,7 @@
 import time
 from dataclasses import dataclass
 
-from django.db import connection, transaction
+from django.db import connection
 from django.utils import timezone
 
 from agents.models import Run, Step
@@ -11,6 +11,7 @@ from agents.resume import Conversation
 from common import bus, lease
 from common.errors import Frozen, Stopped
 from common.state import move
+from common.transactions import joined
 from llm.types import ModelReply
 from tools.base import ToolCall
 from tools.models import ExecutionState, ToolExecution
@@ -35,7 +36,7 @@ class Held:
         lease.fence(self.run, self.epoch)
 
     def must_stop(self) -> bool:
-        """Whether the run was cancelled or everything is frozen: one query, asked every 250 ms by whatever takes long."""
+        """Whether the run was cancelled or everything is frozen: one query, asked every 250 ms by what takes long."""
         return any(self._flags())
 
     def check_stop(self) -> None:
@@ -71,7 +72,7 @@ class Draft:
             bus.notify(DRAFT_CHANNEL, str(self.held.run.pk))
 
 
-@transaction.atomic
+@joined
 def model_step(held: Held, conversation: Conversation, *, reply: ModelReply, seconds: float) -> Step:
     """Save the model's turn; without a call in it, it is the answer and the run is done."""
     held.fence()
@@ -105,7 +106,7 @@ def _finish(held: Held, reply: ModelReply) -> None:
         _close(held, state=Run.State.DONE, answer=text)
 
 
-@transaction.atomic
+@joined
 def tool_step(held: Held, conversation: Conversation, *, execution: ToolExecution, seconds: float) -> Step:
     """Save a tool's answer as it goes into the conversation."""
     held.fence()
@@ -118,7 +119,7 @@ def tool_step(held: Held, conversation: Conversation, *, execution: ToolExecutio
     return _answer(held, conversation, block=block, execution=execution, seconds=seconds)
 
 
-@transaction.atomic
+@joined
 def refused_step(held: Held, conversation: Conversation, *, call: ToolCall, reason: str) -> Step:
     """Tell the model that a person said no."""
     held.fence()
@@ -150,14 +151,14 @@ def _answer(
     )
 
 
-@transaction.atomic
+@joined
 def park(held: Held) -> None:
     """Wait for a person: the run occupies no worker until he has decided."""
     held.fence()
     move(held.run, to=Run.State.WAITING, expected=[Run.State.READY])
 
 
-@transaction.atomic
+@joined
 def stop(held: Held) -> None:
     """End a run that was cancelled. One that stopped for another reason (frozen, draining) stays ready."""
     held.fence()
@@ -166,7 +167,7 @@ def stop(held: Held) -> None:
         _close(held, state=Run.State.STOPPED)
 
 
-@transaction.atomic
+@joined
 def fail(held: Held, *, error: str) -> None:
     """End a run that can't go on, with a sentence."""
     held.fence()

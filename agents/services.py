@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from django.db import transaction
 from django.utils import timezone
 
 from agents.models import Run
 from agents.resume import is_permitted, rebuild
 from common import queue
 from common.state import move
+from common.transactions import joined
 from tools.base import ToolCall
 from tools.rules import Decision, Verdict, decide
 
@@ -46,7 +46,7 @@ def run_asks(run: Run) -> list[tuple[ToolCall, Verdict]]:
     ]
 
 
-@transaction.atomic
+@joined
 def run_answer(*, run: Run, permit: list[dict[str, Any]], refuse: dict[str, str]) -> Run:
     """Let a waiting run go on: with the calls that were signed, and those refused by id with the person's reason."""
     run = Run.objects.select_for_update().get(pk=run.pk)
@@ -61,7 +61,7 @@ def run_answer(*, run: Run, permit: list[dict[str, Any]], refuse: dict[str, str]
     return run
 
 
-@transaction.atomic
+@joined
 def run_retry(*, run: Run) -> Run:
     """Let a failed or interrupted run go on from its last saved step."""
     run = Run.objects.select_for_update().get(pk=run.pk)
@@ -71,7 +71,7 @@ def run_retry(*, run: Run) -> Run:
     return run
 
 
-@transaction.atomic
+@joined
 def run_stop(*, run: Run) -> None:
     """Raise the stop flag; whoever works at the run sees it within 250 ms. A waiting run ends at once."""
     Run.objects.filter(pk=run.pk).update(stop_requested=True)

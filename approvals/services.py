@@ -3,14 +3,13 @@
 from datetime import timedelta
 from typing import Any
 
-from django.db import transaction
-from django.db.models import Max
 from django.utils import timezone
 
 from approvals.errors import ApprovalStale, UnknownChoice
 from approvals.handlers import handler_of
 from approvals.models import Approval
 from common.state import StateConflict, move
+from common.transactions import joined
 from ops import audit
 
 State = Approval.State
@@ -18,7 +17,7 @@ NO, SKIP = "cancel", "skip"
 REFUSALS = (NO, SKIP)
 
 
-@transaction.atomic
+@joined
 def approval_ask(
     *, kind: str, subject: str, title: str, card: dict[str, Any], choices: list[tuple[str, str]], expires_in: timedelta
 ) -> Approval:
@@ -26,8 +25,10 @@ def approval_ask(
 
     `choices` are pairs of word and label; the words "cancel" and "skip" reject, every other word approves.
     """
-    approvals_supersede(subject=subject)
-    last = Approval.objects.filter(subject=subject).aggregate(last=Max("revision"))["last"] or 0
+    earlier = Approval.objects.filter(subject=subject).order_by("-revision").values_list("revision", "state").first()
+    last, state = earlier or (0, "")
+    if state == State.PENDING:  # only the last one can be open
+        approvals_supersede(subject=subject)
     return Approval.objects.create(
         kind=kind,
         subject=subject,
@@ -39,10 +40,8 @@ def approval_ask(
     )
 
 
-@transaction.atomic
-def approval_decide(
-    *, approval_id: int, revision: int, choice: str, actor: str, via: str, note: str = ""
-) -> Approval:
+@joined
+def approval_decide(*, approval_id: int, revision: int, choice: str, actor: str, via: str, note: str = "") -> Approval:
     """Record the first answer to this very revision, and tell whoever asked, in one transaction.
 
     Raises ApprovalStale (with a sentence saying what happened instead) and UnknownChoice.
@@ -94,7 +93,7 @@ def approvals_expire(*, limit: int = 100) -> int:
     return sum(_expire(approval) for approval in due[:limit])
 
 
-@transaction.atomic
+@joined
 def _expire(approval: Approval) -> bool:
     try:
         move(approval, to=State.EXPIRED, expected=[State.PENDING])

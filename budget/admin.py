@@ -1,77 +1,109 @@
-"""Prices and limits can be edited; reservations and the ledger are a record, and only shown."""
+"""Money: what calls did cost and may cost. Limits and prices are the owner's to edit, the rest is history."""
 
+from decimal import Decimal
 from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
-from unfold.admin import ModelAdmin
 
 from budget import prices
+from budget.limits import setting_amounts, shown
 from budget.models import LedgerEntry, Limit, Price, Reservation
+from common.admin import CockpitAdmin, link_column, page_of, state_column
+from common.panels import usd
+from ops import audit
 
 
-class RecordAdmin(ModelAdmin):  # type: ignore[misc]
-    """Shown, never edited: history stays."""
+@page_of(LedgerEntry, label="ledger")
+class LedgerEntryAdmin(CockpitAdmin):
+    list_display = (
+        "id",
+        "created_at",
+        "purpose",
+        "model",
+        state_column("outcome"),
+        "token_count",
+        "cost",
+        link_column("job_ref"),
+        link_column("thread_ref"),
+        "latency_ms",
+    )
+    list_filter = ("outcome", "scope")
+    search_fields = ("=job_ref", "=thread_ref", "=person_ref", "=model", "=request_id")
 
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+    @admin.display(description="tokens")
+    def token_count(self, row: LedgerEntry) -> str:
+        return f"{row.tokens:,}"
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+    @admin.display(description="cost", ordering="cost_usd")
+    def cost(self, row: LedgerEntry) -> str:
+        return usd(row.cost_usd)
 
 
-@admin.register(Price)
-class PriceAdmin(ModelAdmin):  # type: ignore[misc]
-    list_display = ["model", "valid_from", "valid_to", "input", "output", "cache_write_5m", "cache_read", "source"]
-    list_filter = ["model"]
-    search_fields = ["model"]
+@page_of(Reservation, label="reservation")
+class ReservationAdmin(CockpitAdmin):
+    list_display = (
+        "id",
+        state_column(),
+        "model",
+        "tokens_bound",
+        "bound",
+        link_column("job_ref"),
+        "created_at",
+        "sent_at",
+        "closed_at",
+    )
+    list_filter = ("state", "scope")
+    search_fields = ("=job_ref", "=thread_ref", "=model")
+
+    @admin.display(description="at most", ordering="usd_bound")
+    def bound(self, row: Reservation) -> str:
+        return usd(row.usd_bound)
+
+
+@page_of(Limit, label="limit")
+class LimitAdmin(CockpitAdmin):
+    """An empty amount means the setting's; a limit is switched off rather than deleted."""
+
+    list_display = ("name", "scope", "at_most", "used", "reserved", "unit", "day", "enabled")
+    editable = ("amount", "enabled")
+    owner_only = True
+    record = staticmethod(audit.record)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return self.has_act_permission(request)
+
+    def get_fields(self, request: HttpRequest, obj: Limit | None = None) -> list[Any]:
+        new = ["name", "unit", "scope", "amount", "enabled"]
+        return [*new, "day", "used", "reserved", "created_at"] if obj is not None else new
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Limit | None = None) -> list[Any]:
+        return super().get_readonly_fields(request, obj) if obj is not None else []
+
+    def save_model(self, request: HttpRequest, obj: Limit, form: Any, change: bool) -> None:
+        if not change:
+            obj.day = prices.today()
+        super().save_model(request, obj, form, change)
+
+    @admin.display(description="a day at most")
+    def at_most(self, row: Limit) -> str:
+        amount = row.amount if row.amount is not None else Decimal(setting_amounts()[row.name])
+        return shown(amount, row.unit)
+
+
+@page_of(Price, label="price")
+class PriceAdmin(CockpitAdmin):
+    """A new price is a new row from its day on; what was charged is never computed anew."""
+
+    list_display = ("model", "valid_from", "valid_to", "input", "output", "cache_write_5m", "cache_read")
+    search_fields = ("model",)
+    editable = tuple(field.name for field in Price._meta.fields if not field.primary_key)
+    owner_only = True
+    record = staticmethod(audit.record)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return self.has_act_permission(request)
 
     def save_model(self, request: HttpRequest, obj: Price, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
         prices.forget()
-
-
-@admin.register(Limit)
-class LimitAdmin(ModelAdmin):  # type: ignore[misc]
-    list_display = ["name", "unit", "scope", "amount", "enabled", "day", "used", "reserved"]
-    readonly_fields = ["day", "used", "reserved", "created_at"]
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Limit | None = None) -> list[str]:
-        # What a limit counts must not change under its counters.
-        return [*self.readonly_fields, "name", "unit", "scope"] if obj else [*self.readonly_fields]
-
-    def save_model(self, request: HttpRequest, obj: Limit, form: Any, change: bool) -> None:
-        # Only what was edited is written: the counters move while the page is open.
-        if change:
-            obj.save(update_fields=[name for name in form.changed_data if name in {"amount", "enabled"}])
-            return
-        obj.day = prices.today()
-        obj.save()
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
-@admin.register(Reservation)
-class ReservationAdmin(RecordAdmin):
-    list_display = ["id", "state", "scope", "model", "tokens_bound", "usd_bound", "job_ref", "created_at", "expires_at"]
-    list_filter = ["state", "scope", "model"]
-    search_fields = ["job_ref", "thread_ref"]
-
-
-@admin.register(LedgerEntry)
-class LedgerEntryAdmin(RecordAdmin):
-    list_display = [
-        "id", "created_at", "outcome", "scope", "purpose", "model", "input_tokens", "output_tokens",
-        "cache_read_tokens", "cost", "job_ref", "thread_ref", "latency_ms",
-    ]  # fmt: skip
-    list_filter = ["outcome", "scope", "purpose", "model", "day"]
-    search_fields = ["job_ref", "thread_ref", "request_id"]
-    date_hierarchy = "created_at"
-
-    @admin.display(description="USD", ordering="cost_usd")
-    def cost(self, entry: LedgerEntry) -> str:
-        return "unknown" if entry.cost_usd is None else f"{entry.cost_usd:.6f}"

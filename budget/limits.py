@@ -27,13 +27,14 @@ def refusal(*, name: str, unit: str, amount: Decimal, left: Decimal, needed: Dec
     until = resets_at(day)
     raise_it = f"raise {SETTINGS[name]} in .env" if name in SETTINGS else "raise it in the admin under Limits"
     return LimitReached(
-        f"The daily limit {name} of {_shown(amount, unit)} is reached: {_shown(max(left, Decimal(0)), unit)} left, "
-        f"and this call may need {_shown(needed, unit)}. It resets at {until:%Y-%m-%d %H:%M} UTC; "
+        f"The daily limit {name} of {shown(amount, unit)} is reached: {shown(max(left, Decimal(0)), unit)} left, "
+        f"and this call may need {shown(needed, unit)}. It resets at {until:%Y-%m-%d %H:%M} UTC; "
         f"wait until then, or {raise_it} (the limit's row in the admin goes before it).",
         limit_name=name,
         resets_at=until,
     )
 
 
-def _shown(amount: Decimal, unit: str) -> str:
+def shown(amount: Decimal, unit: str) -> str:
+    """An amount as people read it."""
     return f"{amount:,.4f} USD" if unit == Limit.Unit.USD else f"{amount:,.0f} tokens"

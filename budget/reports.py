@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db.models import Count, F, Q, QuerySet, Sum
 
-from budget.limits import setting_amounts
+from budget.limits import setting_amounts, shown
 from budget.models import LedgerEntry, Limit
 from budget.prices import today
 
@@ -36,13 +36,17 @@ class Spend:
 
 @dataclass(frozen=True, kw_only=True)
 class LimitState:
-    """A limit today, in its unit (usd or tokens)."""
+    """A limit today, its figures in its unit (usd or tokens)."""
 
     name: str
     unit: str
     amount: Decimal
     used: Decimal
     reserved: Decimal
+
+    def __str__(self) -> str:
+        held = f" and {shown(self.reserved, self.unit)} held by open calls" if self.reserved else ""
+        return f"{self.name}: {shown(self.used, self.unit)} of {shown(self.amount, self.unit)} used{held}"
 
 
 def spend_total(*, day: date | None = None) -> Spend:
@@ -63,14 +67,14 @@ def spend_of_job(job_ref: str) -> Spend:
 
 
 def limit_states() -> list[LimitState]:
-    """Every limit that is on, with what is used and reserved today."""
+    """Every limit that is on, with what is used and reserved on this UTC day."""
     amounts = setting_amounts()
     return [
         LimitState(
             name=limit.name,
             unit=limit.unit,
             amount=Decimal(amounts[limit.name]) if limit.amount is None else limit.amount,
-            # Counters of an earlier day are only reset by the next reservation.
+            # Counters of an earlier day stay until the next reservation starts them anew.
             used=limit.used if limit.day == today() else Decimal(0),
             reserved=limit.reserved if limit.day == today() else Decimal(0),
         )

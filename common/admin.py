@@ -1,6 +1,7 @@
 """What every admin page is made of: rows that only services change, links made of labels, actions as dialogs."""
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from typing import Any, TypeVar, cast
 
 from django.contrib import admin, messages
@@ -19,7 +20,7 @@ from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 
 from common.errors import AgentError
-from common.panels import Block, Panel, badge, data, panels_of, text
+from common.panels import Block, Column, Panel, badge, columns_of, data, panels_of, text
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 AdminClass = TypeVar("AdminClass", bound=type["CockpitAdmin"])
@@ -63,8 +64,9 @@ def row_link(row: Model | None, shown: str = "") -> str:
     return format_html('<a class="sa-link" href="{}">{}</a>', url, shown or str(row))
 
 
+@cache
 def link_column(name: str) -> Callable[[Any], str]:
-    """A field with a label, as a column or a line of a page."""
+    """A field with a label, as a column or a line of a page. The same function each time: Django compares them."""
 
     def show(row: Any) -> str:
         return label_link(getattr(row, name))
@@ -72,6 +74,7 @@ def link_column(name: str) -> Callable[[Any], str]:
     return _named(show, name)
 
 
+@cache
 def state_column(name: str = "state") -> Callable[[Any], str]:
     """A field with choices, shown in its colour."""
 
@@ -80,6 +83,18 @@ def state_column(name: str = "state") -> Callable[[Any], str]:
         return badge(value, getattr(row, f"get_{name}_display")()) if value else "-"
 
     return _named(show, name)
+
+
+@cache
+def added_column(added: Column) -> Callable[[Any], str]:
+    """A column that another app adds to a list."""
+
+    def show(row: Any) -> str:
+        return added.show(row)
+
+    show.__name__ = added.name
+    show.short_description = added.title  # type: ignore[attr-defined]
+    return show
 
 
 def _named(show: Callable[[Any], str], name: str) -> Callable[[Any], str]:
@@ -110,13 +125,15 @@ class Dialog(BaseDialogForm):  # type: ignore[misc]
 class CockpitAdmin(ModelAdmin):  # type: ignore[misc]
     """Rows that only services change: nothing is added, edited or deleted here but what `editable` names.
 
-    `applies_to` names the states in which each dialog's button is shown; the service has the last word.
+    `applies_to` names the states in which each dialog's button is shown; the service has the last word. An admin with
+    `editable` fields hands over `record`, which writes the audit trail.
     """
 
     label = ""
     editable: Sequence[str] = ()
     owner_only = False
     applies_to: dict[str, tuple[str, ...]] = {}
+    record: Callable[..., object] | None = None
     list_per_page = 50
     list_max_show_all = 200
     list_fullwidth = True
@@ -147,6 +164,25 @@ class CockpitAdmin(ModelAdmin):  # type: ignore[misc]
         if self.owner_only:
             return request.user.is_active and request.user.is_superuser
         return request.user.has_perm(f"{self.model._meta.app_label}.change_{self.model._meta.model_name}")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows: QuerySet[Any] = super().get_queryset(request)
+        for added in columns_of(self.label):
+            rows = added.annotate(rows)
+        return rows
+
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        return [*super().get_list_display(request), *(added_column(added) for added in columns_of(self.label))]
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if self.record is not None:
+            self.record(
+                actor=actor_of(request),
+                action=f"{self.label} {'changed' if change else 'added'}",
+                subject=f"{self.label}:{obj.pk}",
+                detail={name: str(form.cleaned_data.get(name)) for name in form.changed_data},
+            )
 
     def get_fields(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
         shown = [field for field in self.model._meta.fields if not self._is_long(field)]

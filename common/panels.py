@@ -1,5 +1,5 @@
 """What stands on an admin page below a row's own fields: tables and transcripts, put together by every app that knows
-something of the row. Whoever lies low knows it by its label (`job:12`) only.
+something of the row, in its `panels.py`. Whoever lies low knows the row by its label (`job:12`) only.
 
 Everything that comes from people, models and tools is escaped here; nothing is ever marked safe that was not made by
 `format_html`.
@@ -12,10 +12,12 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 
+from common import discovery
 from common.text import redact
 
 LONG_TEXT = 1500
@@ -75,8 +77,33 @@ def panel(kind: str, *, place: int) -> Callable[[PanelMaker], PanelMaker]:
 
 def panels_of(request: HttpRequest, ref: str) -> list[Panel]:
     """The registered parts of the page of the row that `ref` names."""
+    discovery.load("panels")
     makers = sorted(_makers.get(ref.partition(":")[0], []), key=lambda entry: entry[0])
     return [make(request, ref) for _, make in makers]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """What an app above adds to a list: `annotate` reads it for the whole page, `show` makes a row's cell."""
+
+    name: str
+    title: str
+    annotate: Callable[["QuerySet[Any]"], "QuerySet[Any]"]
+    show: Callable[[Any], str]
+
+
+_columns: dict[str, list[Column]] = {}
+
+
+def column(kind: str, added: Column) -> None:
+    """Add a column to the list of the rows with such a label."""
+    _columns.setdefault(kind, []).append(added)
+
+
+def columns_of(kind: str) -> list[Column]:
+    """The columns that other apps add to a list."""
+    discovery.load("panels")
+    return _columns.get(kind, [])
 
 
 def badge(state: str, label: str = "") -> str:
@@ -99,7 +126,9 @@ def ago(at: datetime | None) -> str:
     units = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
     size, unit = next((pair for pair in units if seconds >= pair[0]), units[-1])
     shown = f"{timezone.localtime(at):%Y-%m-%d %H:%M:%S}"
-    return format_html('<time datetime="{}" title="{}">{} {} ago</time>', at.isoformat(), shown, int(seconds // size), unit)
+    return format_html(
+        '<time datetime="{}" title="{}">{} {} ago</time>', at.isoformat(), shown, int(seconds // size), unit
+    )
 
 
 def usd(amount: Decimal | None) -> str:
@@ -109,7 +138,9 @@ def usd(amount: Decimal | None) -> str:
 
 def text(content: str) -> str:
     """A text as it was written, escaped and without secrets; a long one opens on a click."""
-    shown = redact(content[:MOST_TEXT]) + (f"\n… {len(content):,} characters in all" if len(content) > MOST_TEXT else "")
+    shown = redact(content[:MOST_TEXT]) + (
+        f"\n… {len(content):,} characters in all" if len(content) > MOST_TEXT else ""
+    )
     if not shown.strip():
         return format_html('<p class="sa-empty">{}</p>', "(empty)")
     if len(shown) <= LONG_TEXT:

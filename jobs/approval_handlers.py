@@ -65,9 +65,7 @@ def retry_decided(approval: Approval) -> None:
         job_move(job, to=State.DEAD, actor=approval.decided_by, reason=f"Given up {_where(approval)}.")
 
 
-def _go_on(
-    job: Job, approval: Approval, *, permit: list[dict[str, Any]], refuse: dict[str, str], line: str
-) -> None:
+def _go_on(job: Job, approval: Approval, *, permit: list[dict[str, Any]], refuse: dict[str, str], line: str) -> None:
     assert job.run is not None
     card_close(approval=approval, line=line)
     job_move(job, to=State.EXECUTING, actor=approval.decided_by, reason=line)

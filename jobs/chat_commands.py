@@ -64,7 +64,11 @@ def approve(call: Call) -> str:
     if approval is None:
         return f"Job {job.pk} waits for no OK."
     approval_decide(
-        approval_id=approval.pk, revision=approval.revision, choice=approval.choices[0][0], actor=call.actor, via=call.via
+        approval_id=approval.pk,
+        revision=approval.revision,
+        choice=approval.choices[0][0],
+        actor=call.actor,
+        via=call.via,
     )
     return f"OK. Job {job.pk} goes on."
 

@@ -19,6 +19,7 @@ from budget.models import LedgerEntry, Reservation
 from budget.prices import Usage, usage_from_api
 from common import background
 from common.errors import Frozen, StopCheck, Stopped
+from common.text import redact
 from llm import body, routing, schema
 from llm.errors import Fate, ModelError, ModelOutputInvalid, ModelUnavailable
 from llm.providers import anthropic as provider
@@ -130,10 +131,10 @@ def _close_failed(reservation: Reservation, error: BaseException, *, latency_ms:
             outcome=LedgerEntry.Outcome.FAILED,
             request_id=request_id,
             latency_ms=latency_ms,
-            error=str(error),
+            error=redact(str(error)),
         )
     else:
-        told = str(error) or type(error).__name__
+        told = redact(str(error)) or type(error).__name__
         budget.charge_unknown(reservation=reservation, error=told, request_id=request_id, latency_ms=latency_ms)
 
 

@@ -156,9 +156,7 @@ def _decide(press: payloads.Press) -> str:
     if parsed is None:
         return "I don't know this button."
     approval_id, revision, choice = parsed
-    here = Delivery.objects.filter(
-        approval_id=approval_id, thread__channel=CHANNEL, thread__address=str(press.chat_id)
-    )
+    here = Delivery.objects.filter(approval_id=approval_id, thread__channel=CHANNEL, thread__address=str(press.chat_id))
     if not here.exists():
         return "This button belongs to another chat."
     approval = approval_decide(

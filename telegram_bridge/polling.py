@@ -28,9 +28,7 @@ class Poller:
 
     def tick(self) -> int:
         """One request, and each update of its answer committed; how many there were."""
-        updates = self.client.get_updates(
-            self.offset, WAIT_SECONDS, self.stop.is_set, allowed_updates=ALLOWED_UPDATES
-        )
+        updates = self.client.get_updates(self.offset, WAIT_SECONDS, self.stop.is_set, allowed_updates=ALLOWED_UPDATES)
         for update in updates:
             update_receive(update)
             self.offset = update["update_id"] + 1

@@ -4,13 +4,16 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from django.utils import timezone
+from django_q.models import OrmQ
 
+from approvals.models import Approval
+from approvals.services import approval_decide
 from common import discovery, queue
 from common.queue import Lane
 from jobs.models import Job
 from jobs.services.intake import Inbound, Received, message_receive
 from llm.scripted import Reply, ScriptedModel, json_answer, say
-from threads.models import Person
+from threads.models import Delivery, Person
 
 OWNER_ID = 1000
 STRANGER_ID = 6666
@@ -100,8 +103,6 @@ def hear() -> Callable[..., Received]:
 @pytest.fixture
 def work(db) -> Callable[[], list[str]]:
     """Plays the workers: runs what is queued, until nothing is; the names of what ran, in order."""
-    from django_q.models import OrmQ
-
     discovery.load("tasks")
 
     def run_all() -> list[str]:
@@ -117,6 +118,29 @@ def work(db) -> Callable[[], list[str]]:
     return run_all
 
 
+def pending() -> Approval:
+    """The one card that waits."""
+    return Approval.objects.get(state=Approval.State.PENDING)
+
+
+@pytest.fixture
+def press() -> Callable[..., Approval]:
+    """Somebody presses a button of the card that waits."""
+
+    def pressed(choice: str = "", **changes: object) -> Approval:
+        card = pending()
+        given = {
+            "approval_id": card.pk,
+            "revision": card.revision,
+            "choice": choice or card.choices[0][0],
+            "actor": "person:1",
+            "via": "web",
+        }
+        return approval_decide(**(given | changes))
+
+    return pressed
+
+
 @pytest.fixture
 def states() -> Callable[[Job], list[str]]:
     """The states that a job went through."""
@@ -129,8 +153,4 @@ def states() -> Callable[[Job], list[str]]:
 
 def told(job: Job) -> str:
     """Everything that was said about a job, as its reader sees it."""
-    from threads.models import Delivery
-
     return "\n".join(Delivery.objects.filter(job_ref=job.ref).order_by("pk").values_list("text", flat=True))
-
-

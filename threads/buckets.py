@@ -37,7 +37,9 @@ class Buckets:
 
     def save(self) -> None:
         """Write what was taken, in one statement."""
-        rows = [SendBucket(channel=self.channel.name, key=key, full_at=self.full_at[key]) for key in sorted(self.touched)]
+        rows = [
+            SendBucket(channel=self.channel.name, key=key, full_at=self.full_at[key]) for key in sorted(self.touched)
+        ]
         if rows:
             SendBucket.objects.bulk_create(
                 rows, update_conflicts=True, unique_fields=["channel", "key"], update_fields=["full_at"]

@@ -87,7 +87,9 @@ class Thread(models.Model):
     topic = models.CharField(max_length=32, blank=True)
     kind = models.CharField(max_length=10, choices=Kind, default=Kind.PRIVATE)
     title = models.CharField(max_length=200, blank=True)
-    policy = models.CharField(max_length=12, choices=Policy, blank=True, help_text="Empty: the APPROVAL_POLICY setting.")
+    policy = models.CharField(
+        max_length=12, choices=Policy, blank=True, help_text="Empty: the APPROVAL_POLICY setting."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

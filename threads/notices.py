@@ -1,14 +1,14 @@
 """Carries notices to the owners' private chats."""
 
-from django.db import transaction
 from django.utils import timezone
 
+from common.transactions import joined
 from ops.models import Notice
 from threads.models import Person, Thread
 from threads.services import say
 
 
-@transaction.atomic
+@joined
 def notices_carry(*, limit: int = 20) -> int:
     """Queue what has not been told yet for each owner who has a private chat; returns how many notices were carried.
 

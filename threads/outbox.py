@@ -9,12 +9,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db import connection, transaction
+from django.db import connection
 from django.db.models import F
 from django.utils import timezone
 
 from common.backoff import delay
 from common.text import redact
+from common.transactions import joined
 from threads.buckets import Buckets
 from threads.channels import Channel, Outgoing
 from threads.errors import DeliveryPermanent, DeliveryTransient
@@ -70,7 +71,7 @@ def tick(channel: Channel, pool: Executor) -> Tick:
     return Tick(carried=len(claimed), next_in=next_in)
 
 
-@transaction.atomic
+@joined
 def _claim(channel: Channel) -> tuple[list[Delivery], float | None]:
     """The heads of the chats' queues that may go now, marked as being sent; and the wait for the next one."""
     heads = list(_heads(channel.name))
@@ -141,7 +142,7 @@ def _attempt(channel: Channel, delivery: Delivery) -> Outcome:
         return Outcome(delivery=delivery, error=error)
 
 
-@transaction.atomic
+@joined
 def _record(outcome: Outcome) -> None:
     """Write down what came of it; a sent answer gives its message the channel's id."""
     row, error = outcome.delivery, outcome.error

@@ -3,11 +3,11 @@
 from datetime import datetime
 from typing import Any
 
-from django.db import transaction
 from django.utils import timezone
 
 from common import bus
 from common.text import split_utf16
+from common.transactions import joined
 from ops import audit
 from threads.channels import channel_of
 from threads.models import Approval, Delivery, Message, MessageRevision, PairingRequest, Person, Thread
@@ -56,7 +56,7 @@ def message_store(
     return message, True
 
 
-@transaction.atomic
+@joined
 def message_edit(*, message: Message, text: str, edited_at: datetime) -> Message:
     """Replace a message's text and keep the earlier one. An older or equal edit changes nothing."""
     message = Message.objects.select_for_update().get(pk=message.pk)
@@ -80,7 +80,8 @@ def say(
     channel = channel_of(thread.channel)
     parts = split_utf16(text, channel.text_limit) or ["(empty)"]
     rows = [
-        Delivery(thread=thread, text=part, job_ref=job_ref, message=message, **_arrival(channel.pulls)) for part in parts
+        Delivery(thread=thread, text=part, job_ref=job_ref, message=message, **_arrival(channel.pulls))
+        for part in parts
     ]
     if approval is not None:
         rows[-1].approval, rows[-1].buttons = approval, approval.choices
@@ -110,7 +111,7 @@ def _arrival(pulls: bool) -> dict[str, Any]:
     return {"state": Delivery.State.SENT, "sent_at": timezone.now()} if pulls else {}
 
 
-@transaction.atomic
+@joined
 def pairing_decide(*, request: PairingRequest, allow: bool, actor: str, role: str = Person.Role.OPERATOR) -> Person:
     """Let a stranger in with a role, or block him; recorded in the audit trail. May be decided anew later."""
     request = PairingRequest.objects.select_for_update().select_related("person").get(pk=request.pk)
@@ -125,7 +126,7 @@ def pairing_decide(*, request: PairingRequest, allow: bool, actor: str, role: st
     return person
 
 
-@transaction.atomic
+@joined
 def delivery_resend(*, delivery: Delivery, actor: str) -> Delivery:
     """Queue a failed delivery again, as a new row: what has failed stays as it was."""
     copy = Delivery.objects.create(

@@ -35,7 +35,7 @@ PUBLIC_KEYS = ("/etc/ssl/certs", "/usr")
 
 def workspace() -> Path:
     """The workspace's real path; made when it is not there."""
-    path = Path(settings.WORKSPACE_DIR)
+    path = Path(_base())
     path.mkdir(parents=True, exist_ok=True)
     return path.resolve()
 
@@ -44,16 +44,16 @@ def real_path(path: str, *, home: Path | None = None) -> Path:
     """`path` from the workspace, ~ as the service user's home unless `home` is given, links followed. May not exist."""
     if path == "~" or path.startswith("~/"):
         path = str(home or Path.home()) + path[1:]
-    return Path(os.path.realpath(os.path.join(settings.WORKSPACE_DIR, path)))
+    return Path(os.path.realpath(os.path.join(_base(), path)))
 
 
 def zone_of(path: str, *, home: Path | None = None) -> Zone:
     """The strictest zone of the path as written and of what it leads to."""
-    written = os.path.normpath(os.path.join(settings.WORKSPACE_DIR, path))
+    written = os.path.normpath(os.path.join(_base(), path))
     real = str(real_path(path, home=home))
     if _protected(written) or _protected(real):
         return Zone.PROTECTED
-    if _within(real, os.path.realpath(settings.WORKSPACE_DIR)):
+    if _within(real, os.path.realpath(_base())):
         return Zone.WORKSPACE
     public = real in PUBLIC_FILES or any(_within(real, folder) for folder in PUBLIC_FOLDERS)
     return Zone.READABLE if public else Zone.OUTSIDE
@@ -80,9 +80,12 @@ def _holds_secrets(path: str) -> bool:
 def _is_ours(path: str) -> bool:
     """In the product's data, but not in the workspace, which lies there by default."""
     folders = [str(folder) for folder in (settings.DATA_DIR, getattr(settings, "BACKUP_DIR", "")) if str(folder)]
-    ours = any(_within(path, name) for folder in folders for name in (folder, os.path.realpath(folder)))
-    spaces = (str(settings.WORKSPACE_DIR), os.path.realpath(settings.WORKSPACE_DIR))
-    return ours and not any(_within(path, os.path.normpath(space)) for space in spaces)
+    ours = any(_within(path, name) for each in folders for name in (os.path.abspath(each), os.path.realpath(each)))
+    return ours and not any(_within(path, space) for space in (_base(), os.path.realpath(_base())))
+
+
+def _base() -> str:
+    return os.path.abspath(settings.WORKSPACE_DIR)
 
 
 def _closed_folders() -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from tools import addresses, paths, registry, sandbox, shell_disasters, shell_parser, shell_reading
 from tools.base import Effect, ToolCall
-from tools.models import Decision
+from tools.models import Decision as Decision
 from tools.paths import Zone
 
 log = logging.getLogger(__name__)

@@ -82,7 +82,7 @@ def parse(command: str) -> Script:
     return Script(
         commands=tuple(_command(node) for node in nodes if node.type == "command"),
         redirects=tuple(_redirect(node) for node in nodes if node.type == "file_redirect"),
-        surprises=tuple(dict.fromkeys([*_surprises(root), *_skipped(root, source)])),
+        surprises=tuple(dict.fromkeys([*_surprises(root), *_skipped(root, source), *_spread(nodes, source)])),
         functions=tuple(_function(node) for node in nodes if node.type == "function_definition"),
         broken=root.has_error,
     )
@@ -112,13 +112,10 @@ def _command(node: Node) -> Command:
 
 
 def _redirect(node: Node) -> Redirect:
-    operator, target = "", ""
-    for child in node.children:
-        if child.type in WORDS:
-            target = _source(child)
-        elif child.type != "file_descriptor":
-            operator = child.type
-    return Redirect(operator=operator, target=read_word(target))
+    targets = [_source(child) for child in node.children if child.type in WORDS]
+    operators = [child.type for child in node.children if child.type not in WORDS | {"file_descriptor"}]
+    # With more than one word the grammar took a word of the command for the redirection's.
+    return Redirect(operator=" ".join(operators), target=read_word(targets[0] if len(targets) == 1 else "$?"))
 
 
 def _function(node: Node) -> Function:
@@ -150,6 +147,18 @@ def _skipped(root: Node, source: bytes) -> Iterator[str]:
         at = max(at, node.end_byte)
     if source[at:].strip(b" \t\n"):
         yield "text that the grammar skips"
+
+
+def _spread(nodes: list[Node], source: bytes) -> Iterator[str]:
+    """Says so when the grammar takes a line break inside of a command for a blank, as it does after `ls <$ `: to bash
+    the next line is a command of its own."""
+    for node in nodes:
+        if node.type in ("command", "file_redirect", "redirected_statement"):
+            at = node.start_byte
+            for leaf in _leaves(node):
+                if b"\n" in source[at : leaf.start_byte]:
+                    yield "a command over several lines"
+                at = leaf.end_byte
 
 
 def _leaves(node: Node) -> Iterator[Node]:

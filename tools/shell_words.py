@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 GLOBS = "*?["
 EXPANSION_STARTS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@*#?$!{(['\"-")
-SPECIAL = "<>|&;()`"
+# What ends a word where it isn't quoted: in a word it means that the grammar saw other words than bash will.
+SPECIAL = "<>|&;()` \t\n"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +42,8 @@ class _Reader:
         self.pattern = False
 
     def read(self) -> None:
+        if self.raw.startswith("#"):
+            raise _UnknownWordError  # to bash a comment
         if self.raw.startswith("~") and self.raw[1:2] not in ("", "/"):
             raise _UnknownWordError  # ~name, ~+, ~-: somebody's home or another folder
         while self.at < len(self.raw):

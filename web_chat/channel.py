@@ -9,7 +9,7 @@ WEB, TERMINAL = "web", "terminal"
 TEXT_LIMIT = 100_000
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class PulledChannel:
     """A channel whose reader looks at the deliveries: what is said into it counts as sent at once."""
 

@@ -19,3 +19,11 @@ class ForeignCard(AgentError):
 
 class UnknownUser(AgentError):
     """There is no such user."""
+
+
+class WorkersAway(AgentError):
+    """The workers are not running, so nothing answers; start them with ./run. Your message is kept until then."""
+
+
+class NotAnswered(AgentError):
+    """A card waits for an answer."""

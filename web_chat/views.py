@@ -152,9 +152,7 @@ def send(request: HttpRequest) -> HttpResponse:
     client_id = request.POST.get("id", "")
     if client_id and not CLIENT_ID.fullmatch(client_id):
         return JsonResponse({"error": "The message's id is not one that this page makes."}, status=400)
-    received = message_send(
-        user=_user(request), channel=WEB, text=request.POST.get("text", ""), external_id=client_id
-    )
+    received = message_send(user=_user(request), channel=WEB, text=request.POST.get("text", ""), external_id=client_id)
     message = received.message
     return JsonResponse({"key": f"m{message.pk}" if message else "", "job": received.job.pk if received.job else None})
 

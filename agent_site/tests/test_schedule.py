@@ -35,6 +35,7 @@ def test_a_schedule_may_run_every_few_seconds():
     assert schedule.next_run.second % 10 == 0
 
 
+@pytest.mark.django_db(transaction=True)  # django-q2's scheduler closes old connections
 def test_what_is_due_is_queued_once_on_the_talk_lane_under_its_name(guard):
     schedule_sync()
     Schedule.objects.filter(name="jobs.sweep").update(next_run=datetime(2026, 1, 1, tzinfo=UTC))
@@ -44,6 +45,7 @@ def test_what_is_due_is_queued_once_on_the_talk_lane_under_its_name(guard):
     assert (row.key, row.name(), row.func(), row.args()) == ("talk", "jobs.sweep", "jobs.tasks.sweep", ())
 
 
+@pytest.mark.django_db(transaction=True)
 def test_a_long_outage_is_caught_up_with_one_run(guard):
     schedule_sync()
     Schedule.objects.update(next_run=datetime(2026, 1, 1, tzinfo=UTC))

@@ -33,7 +33,13 @@ def ask(**changes) -> Approval:
 
 
 def decide(approval, **changes):
-    given = {"approval_id": approval.pk, "revision": approval.revision, "choice": "ok", "actor": "person:1", "via": "web"}
+    given = {
+        "approval_id": approval.pk,
+        "revision": approval.revision,
+        "choice": "ok",
+        "actor": "person:1",
+        "via": "web",
+    }
     return approval_decide(**(given | changes))
 
 

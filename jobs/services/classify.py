@@ -4,7 +4,6 @@ import logging
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
 from django.utils import timezone
 
 from budget.errors import LimitReached
@@ -12,6 +11,7 @@ from common import lease
 from common.errors import Stopped
 from common.state import StateConflict
 from common.text import shorten
+from common.transactions import joined
 from jobs.errors import JobBusy
 from jobs.models import Job
 from jobs.services import execute, propose
@@ -23,9 +23,11 @@ from llm.errors import ModelError, ModelRejected
 from llm.types import CallTag, ModelRequest, Purpose, Scope
 from threads.context import history, new_messages
 from threads.models import Message, Policy
+from threads.services import say
 
 logger = logging.getLogger(__name__)
 
+FROZEN = "Everything is frozen."
 SECONDS = 30.0
 TRIES = 2
 INTENTS = ["question", "command", "chat", "task", "other"]
@@ -89,18 +91,23 @@ def _classify(job: Job, epoch: int) -> None:
             return None
         if _settle(job, epoch, found, revision):
             return None
+        job.refresh_from_db(fields=["revision"])
 
 
+@joined
 def _stopped(job: Job) -> None:
     """Frozen: back into the queue, where the sweep finds it. Cancelled: somebody else has moved it."""
-    job = Job.objects.get(pk=job.pk)
+    job = Job.objects.select_related("thread").get(pk=job.pk)
     if job.state == State.CLASSIFYING:
-        job_move(job, to=State.QUEUED, reason="Frozen.")
+        told = job.events.filter(reason=FROZEN).exists()
+        job_move(job, to=State.QUEUED, reason=FROZEN)
+        if not told:
+            say(thread=job.thread, text="Everything is frozen; I have kept your message. /resume lets me work again.")
 
 
 def classification(job: Job) -> tuple[dict[str, Any], int]:
     """What the small model makes of a job's messages, and of which revision. Raises Stopped, LimitReached, ModelRejected."""
-    revision = Job.objects.values_list("revision", flat=True).get(pk=job.pk)
+    revision = job.revision
     messages = job_messages(job)
     request = _request(job, messages)
     tag = CallTag(
@@ -151,22 +158,23 @@ def safe_default(messages: list[Message]) -> dict[str, Any]:
     }
 
 
-@transaction.atomic
+@joined
 def _settle(job: Job, epoch: int, found: dict[str, Any], revision: int) -> bool:
     """Ask for an OK, or start; false where a message has joined since, so that it must be classified again."""
-    lease.fence(job, epoch)
     fresh = job_locked(job)
+    if fresh.lease_epoch != epoch:
+        raise lease.LeaseLost
     if fresh.state != State.CLASSIFYING:
         raise StateConflict
     if fresh.revision != revision:
         return False
-    fresh.classification, fresh.intent = found, found["intent"]
-    fresh.summary = shorten(found["summary"], 300)
-    fresh.save(update_fields=["classification", "intent", "summary"])
+    understood = {"classification": found, "intent": found["intent"], "summary": shorten(found["summary"], 300)}
+    for name, value in understood.items():
+        setattr(fresh, name, value)
     if wants_card(fresh):
-        propose.plan_propose(fresh)
+        propose.plan_propose(fresh, **understood)
     else:
-        execute.job_start(fresh, permitted=[], actor="system", reason="The policy asks for no OK.")
+        execute.job_start(fresh, permitted=[], actor="system", reason="The policy asks for no OK.", **understood)
     return True
 
 

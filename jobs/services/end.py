@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 
-from django.db import transaction
 from django.utils import timezone
 
 from agents.services import run_stop
@@ -10,6 +9,7 @@ from approvals.models import Approval
 from approvals.services import approval_ask, approvals_supersede
 from common import queue
 from common.text import redact, shorten
+from common.transactions import joined
 from jobs.models import Job
 from jobs.services.moves import job_locked, job_move
 from jobs.states import OPEN, State
@@ -20,7 +20,7 @@ from tools.models import ToolExecution
 RETRY_CHOICES = [("retry", "Retry"), ("cancel", "Leave it")]
 
 
-@transaction.atomic
+@joined
 def job_answer(job: Job, *, text: str) -> Job:
     """The run is done: its answer goes into the thread and into the outbox, once."""
     job_move(job, to=State.DONE, reason="Answered.", error="")
@@ -31,7 +31,7 @@ def job_answer(job: Job, *, text: str) -> Job:
     return job
 
 
-@transaction.atomic
+@joined
 def job_fail(job: Job, *, error: str) -> Job:
     """Tell whoever asked what went wrong, with a button to try again."""
     error = redact(error)
@@ -49,7 +49,7 @@ def job_fail(job: Job, *, error: str) -> Job:
     return job
 
 
-@transaction.atomic
+@joined
 def job_cancel(job: Job, *, actor: str, reason: str = "", tell: bool = True) -> Job:
     """Stop a job in any open state; its run, model call and tools end within seconds. Says what had been done."""
     job = job_locked(job)
@@ -72,7 +72,7 @@ def done_so_far(job: Job) -> str:
     return "Nothing had been done." if not lines else "Done before that:\n" + "\n".join(lines)
 
 
-@transaction.atomic
+@joined
 def job_retry(job: Job, *, actor: str) -> Job:
     """Put a failed job back into the queue; a run goes on from its last saved step."""
     job = job_locked(job)

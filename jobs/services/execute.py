@@ -4,7 +4,6 @@ import logging
 from datetime import timedelta
 from typing import Any
 
-from django.db import transaction
 from django.utils import timezone
 
 from agents import loop
@@ -13,6 +12,7 @@ from agents.services import run_open, run_retry
 from budget.errors import LimitReached
 from common import backoff, lease
 from common.state import StateConflict
+from common.transactions import joined
 from jobs.models import Job
 from jobs.services.end import job_answer, job_fail
 from jobs.services.moves import job_move
@@ -25,9 +25,9 @@ logger = logging.getLogger(__name__)
 TRIES = 5
 
 
-@transaction.atomic
-def job_start(job: Job, *, permitted: list[dict[str, Any]], actor: str, reason: str) -> Job:
-    """Open the job's run with the calls that were signed, and set it to work."""
+@joined
+def job_start(job: Job, *, permitted: list[dict[str, Any]], actor: str, reason: str, **understood: Any) -> Job:
+    """Open the job's run with the calls that were signed, and set it to work. What was `understood` is saved."""
     run = run_open(
         job_ref=job.ref,
         thread_ref=job.thread.ref,
@@ -36,7 +36,7 @@ def job_start(job: Job, *, permitted: list[dict[str, Any]], actor: str, reason: 
         permitted_calls=permitted,
         scope=job.origin,
     )
-    return job_move(job, to=State.EXECUTING, actor=actor, reason=reason, run=run)
+    return job_move(job, to=State.EXECUTING, actor=actor, reason=reason, run=run, **understood)
 
 
 def opening(job: Job, permitted: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -56,7 +56,7 @@ def opening(job: Job, permitted: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [*turns, {"role": "user", "content": [block]}]
 
 
-@transaction.atomic
+@joined
 def job_resume(job: Job) -> Job:
     """Let the run of a queued job go on from its last step."""
     assert job.run is not None

@@ -10,10 +10,10 @@ from django.db.models import F
 from approvals.services import approvals_supersede
 from common import commands, queue
 from common.errors import AgentError
+from common.transactions import joined
 from jobs.models import Job, JobEvent, JobMessage
 from jobs.services.moves import job_move
 from jobs.states import OPEN, State
-from ops.switches import is_on
 from threads.models import Artifact, Message, Person, Thread
 from threads.people import pairing_ask
 from threads.services import card_close, message_store, say, thread_find_or_open
@@ -59,7 +59,7 @@ class Received:
     job: Job | None = None
 
 
-@transaction.atomic
+@joined
 def message_receive(inbound: Inbound) -> Received:
     """Store a message and open the job that answers it, join it to the one that is not yet shown, or obey a command.
 
@@ -154,8 +154,6 @@ def _open(thread: Thread, message: Message, person: Person) -> Job:
     job = Job.objects.create(thread=thread, person=person)
     JobMessage.objects.create(job=job, message=message)
     JobEvent.objects.create(job=job, to_state=State.QUEUED, actor=f"person:{person.pk}", reason="A message came in.")
-    if is_on("freeze"):
-        say(thread=thread, text="Everything is frozen; I have kept your message. /resume lets me work again.")
     queue.enqueue("job.begin", job.pk)
     return job
 

@@ -8,14 +8,15 @@ from django.utils import timezone
 from common import queue
 from common.state import StateConflict, move
 from common.text import shorten
+from common.transactions import joined
 from jobs.errors import IllegalMove, JobBusy
 from jobs.models import Job, JobEvent
-from jobs.states import MOVES, OPEN, State
+from jobs.states import MOVES, OPEN, RUNNING, State
 
 SYSTEM = "system"
 
 
-@transaction.atomic
+@joined
 def job_move(job: Job, *, to: str, reason: str, actor: str = SYSTEM, **changes: Any) -> Job:
     """Move a job from the state that the caller has seen, and write down who did it and why.
 
@@ -28,20 +29,30 @@ def job_move(job: Job, *, to: str, reason: str, actor: str = SYSTEM, **changes: 
     now = timezone.now()
     if to not in OPEN:
         changes["finished_at"] = now
-    try:
-        with transaction.atomic():
-            move(job, to=to, expected=[before], moved_at=now, **changes)
-    except IntegrityError:  # one_running_job_a_thread
-        raise JobBusy from None
+    if to in RUNNING and before not in RUNNING:
+        _take_turn(job, to=to, before=before, moved_at=now, **changes)
+    else:
+        move(job, to=to, expected=[before], moved_at=now, **changes)
     JobEvent.objects.create(job=job, from_state=before, to_state=to, actor=actor, reason=shorten(reason, 300))
     if to not in OPEN:
         wake_next(job)
     return job
 
 
+def _take_turn(job: Job, *, to: str, before: str, **changes: Any) -> None:
+    """A move that the index one_running_job_a_thread may refuse; with a savepoint, so that the caller can go on."""
+    try:
+        with transaction.atomic():
+            move(job, to=to, expected=[before], **changes)
+    except IntegrityError:
+        raise JobBusy from None
+
+
 def wake_next(job: Job) -> None:
     """Ask for the next job of the thread, if one waits."""
-    waiting = Job.objects.filter(thread_id=job.thread_id, state=State.QUEUED).order_by("pk").values_list("pk", flat=True)
+    waiting = (
+        Job.objects.filter(thread_id=job.thread_id, state=State.QUEUED).order_by("pk").values_list("pk", flat=True)
+    )
     for pk in waiting[:1]:
         queue.enqueue("job.begin", pk)
 

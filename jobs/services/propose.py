@@ -4,13 +4,13 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
 from django.utils import timezone
 
 from agents.services import run_asks
 from approvals.models import Approval
 from approvals.services import approval_ask
 from common.text import shorten
+from common.transactions import joined
 from jobs.models import Job
 from jobs.services.moves import job_locked, job_move
 from jobs.states import State
@@ -22,8 +22,8 @@ PLAN_CHOICES = [("ok", "OK"), ("cancel", "Cancel")]
 TOOL_CHOICES = [("ok", "OK"), ("skip", "Go on without"), ("cancel", "Cancel the job")]
 
 
-def plan_propose(job: Job) -> Approval:
-    """Show the plan and wait. An OK permits exactly the calls that the card lists."""
+def plan_propose(job: Job, **understood: Any) -> Approval:
+    """Show the plan and wait. An OK permits exactly the calls that the card lists. What was `understood` is saved."""
     found = job.classification
     calls = [{"name": "shell", "arguments": {"command": command}} for command in found["commands"]]
     approval = approval_ask(
@@ -34,7 +34,7 @@ def plan_propose(job: Job) -> Approval:
         choices=PLAN_CHOICES,
         expires_in=timedelta(seconds=settings.APPROVAL_TIMEOUT_SECONDS),
     )
-    return _wait(job, approval, reason="The plan needs an OK.")
+    return _wait(job, approval, reason="The plan needs an OK.", **understood)
 
 
 def plan_text(job: Job) -> str:
@@ -48,7 +48,7 @@ def plan_text(job: Job) -> str:
     return "\n".join(lines)
 
 
-@transaction.atomic
+@joined
 def calls_propose(job: Job) -> Approval | None:
     """Show the calls that a parked run wants to make, and wait. None where it waits for nothing any more."""
     job = job_locked(job)
@@ -84,8 +84,8 @@ def _signed(call: ToolCall) -> dict[str, Any]:
     return {"call_id": call.call_id, "name": call.name, "arguments": call.arguments}
 
 
-def _wait(job: Job, approval: Approval, *, reason: str) -> Approval:
-    job_move(job, to=State.AWAITING, reason=reason, approval=approval, finished_at=None)
+def _wait(job: Job, approval: Approval, *, reason: str, **understood: Any) -> Approval:
+    job_move(job, to=State.AWAITING, reason=reason, approval=approval, finished_at=None, **understood)
     until = timezone.localtime(approval.expires_at).strftime("%H:%M")
     say(
         thread=job.thread,

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from datetime import timedelta
 
-from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
@@ -12,6 +11,7 @@ from approvals.models import Approval
 from approvals.services import approvals_expire
 from common import bus, queue
 from common.queue import Lane
+from common.transactions import joined
 from jobs.errors import IllegalMove
 from jobs.models import Job
 from jobs.services import execute, propose
@@ -32,7 +32,9 @@ def sweep() -> None:
     _begin_jobs()
     _advance_runs()
     _settle_runs()
-    for channel in Delivery.objects.filter(state__in=Delivery.OPEN).values_list("thread__channel", flat=True).distinct():
+    for channel in (
+        Delivery.objects.filter(state__in=Delivery.OPEN).values_list("thread__channel", flat=True).distinct()
+    ):
         bus.notify(OUTBOX_CHANNEL, channel)
 
 
@@ -69,7 +71,7 @@ def _settle_runs() -> None:
         execute.run_settle(run)
 
 
-@transaction.atomic
+@joined
 def job_reopen(job: Job, *, actor: str) -> Approval | None:
     """Ask again about a job that has expired: with a new card of a new revision. Raises IllegalMove, JobBusy."""
     job = job_locked(job)

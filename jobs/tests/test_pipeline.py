@@ -4,20 +4,15 @@ import pytest
 from django.db import connection
 
 from approvals.models import Approval
-from approvals.services import approval_decide
 from common import queue
 from jobs.models import Job
 from jobs.services.end import job_cancel
 from jobs.states import State
 from llm.scripted import call_tool, say
-from tests.cast import classified, told
+from tests.cast import classified, pending, told
 from threads.models import Delivery, Message, PairingRequest, Policy
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("model", "workspace")]
-
-
-def pending() -> Approval:
-    return Approval.objects.get(state=Approval.State.PENDING)
 
 
 @pytest.fixture
@@ -38,13 +33,7 @@ def meanwhile(model, brain):
     return arrange
 
 
-def press(choice: str = "ok", **changes):
-    card = pending()
-    given = {"approval_id": card.pk, "revision": card.revision, "choice": choice, "actor": "person:1", "via": "web"}
-    return approval_decide(**(given | changes))
-
-
-def test_a_message_becomes_a_plan_an_ok_and_an_answer(owner, hear, work, states, brain):
+def test_a_message_becomes_a_plan_an_ok_and_an_answer(owner, hear, work, states, brain, press):
     brain.turns = [say("Forty-two.")]
     job = hear(owner, "What is the answer?").job
     assert work() == [f"job.begin {job.pk}"]
@@ -61,7 +50,7 @@ def test_a_message_becomes_a_plan_an_ok_and_an_answer(owner, hear, work, states,
     assert Delivery.objects.filter(text="Forty-two.").count() == 1
 
 
-def test_the_model_uses_a_tool_and_each_step_is_saved(owner, hear, work, brain):
+def test_the_model_uses_a_tool_and_each_step_is_saved(owner, hear, work, brain, press):
     brain.classification = classified(commands=["echo hello"])
     brain.turns = [call_tool("shell", {"command": "echo hello"}), say("It said hello.")]
     job = hear(owner, "run echo hello").job
@@ -75,7 +64,7 @@ def test_the_model_uses_a_tool_and_each_step_is_saved(owner, hear, work, brain):
     assert job.run.steps.filter(ledger_entry__isnull=False).count() == 2
 
 
-def test_a_call_outside_of_the_plan_parks_the_run_and_asks(owner, hear, work, states, brain, workspace):
+def test_a_call_outside_of_the_plan_parks_the_run_and_asks(owner, hear, work, states, brain, workspace, press):
     brain.turns = [call_tool("file_write", {"path": "a.txt", "content": "hi"}), say("Written.")]
     job = hear(owner, "write a.txt").job
     work()
@@ -94,7 +83,7 @@ def test_a_call_outside_of_the_plan_parks_the_run_and_asks(owner, hear, work, st
     assert states(job)[-4:] == ["executing", "awaiting_approval", "executing", "done"]
 
 
-def test_a_refused_call_is_told_to_the_model_which_goes_on(owner, hear, work, brain, workspace):
+def test_a_refused_call_is_told_to_the_model_which_goes_on(owner, hear, work, brain, workspace, press):
     brain.turns = [call_tool("file_write", {"path": "a.txt", "content": "hi"}), say("Then not.")]
     job = hear(owner, "write a.txt").job
     work()
@@ -143,7 +132,7 @@ def test_a_newer_message_supersedes_a_plan_that_waits(owner, hear, work):
     assert "newer message" in told(first)
 
 
-def test_a_message_waits_its_turn_behind_a_running_job(owner, hear, work, brain):
+def test_a_message_waits_its_turn_behind_a_running_job(owner, hear, work, brain, press):
     brain.turns = [call_tool("file_write", {"path": "a.txt", "content": "hi"}), say("One."), say("Two.")]
     first = hear(owner, "write a.txt").job
     work()
@@ -190,7 +179,7 @@ def test_a_model_that_breaks_its_schema_twice_gives_the_safe_default(owner, hear
     assert job.classification["needs_confirmation"] is True
 
 
-def test_an_unreachable_model_is_tried_again_and_then_told(owner, hear, work, settings, states, model):
+def test_an_unreachable_model_is_tried_again_and_then_told(owner, hear, work, settings, states, model, press):
     job = hear(owner, "Hello").job
     work()
     press()
@@ -211,7 +200,7 @@ def test_an_unreachable_model_is_tried_again_and_then_told(owner, hear, work, se
     assert job.state == State.DONE
 
 
-def test_cancel_ends_a_waiting_job_and_says_so(owner, hear, work):
+def test_cancel_ends_a_waiting_job_and_says_so(owner, hear, work, press):
     job = hear(owner, "Do this").job
     work()
     press("cancel")
@@ -221,7 +210,7 @@ def test_cancel_ends_a_waiting_job_and_says_so(owner, hear, work):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_cancel_while_the_model_works_stops_the_run(owner, hear, work, meanwhile, brain):
+def test_cancel_while_the_model_works_stops_the_run(owner, hear, work, meanwhile, brain, press):
     job = hear(owner, "Do this").job
     work()
     press()

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import anthropic
 import httpx2
@@ -37,10 +38,11 @@ class Answer:
 
 def client_for(route: Route) -> anthropic.AsyncAnthropic:
     """The client of this process for `route`: making one takes 25 ms, and none may be shared over a fork."""
-    key = (os.getpid(), route.base_url, route.api_key, route.auth_token)
+    key = _key(route)
     with _clients_lock:
         if key not in _clients:
             _clients[key] = anthropic.AsyncAnthropic(
+                http_client=_direct() if _is_local(route.base_url) else None,
                 base_url=route.base_url,
                 api_key=route.api_key or None,
                 auth_token=route.auth_token or None,
@@ -48,6 +50,12 @@ def client_for(route: Route) -> anthropic.AsyncAnthropic:
                 default_headers=OAUTH_HEADERS if route.auth_token else None,
             )
         return _clients[key]
+
+
+def forget(route: Route) -> None:
+    """Drops this process's client for `route`; closing it is the caller's."""
+    with _clients_lock:
+        _clients.pop(_key(route), None)
 
 
 async def stream(
@@ -61,15 +69,33 @@ async def stream(
     limits = httpx2.Timeout(silence_limit, connect=CONNECT_SECONDS)
     try:
         async with client_for(route).messages.stream(**body, timeout=limits) as events:
+            extra: dict[str, Any] = {}
             async for event in events:
-                if on_text is not None and event.type == "text":
+                if event.type == "text" and on_text is not None:
                     on_text(event.text)
+                elif event.type == "message_delta":
+                    # What the SDK has no field for stays on the event (OpenRouter says there what it charged).
+                    extra = event.usage.model_extra or {}
             if not _finished(events):
                 raise ModelUnavailable("The model's answer broke off.", request_id=events.request_id or "")
-            return _answer(events.current_message_snapshot, events.request_id or "")
-    # A stream that is cut surfaces as httpx2's own error, everything else as the SDK's; ValueError is broken tool JSON.
-    except (anthropic.AnthropicError, httpx2.HTTPError, ValueError) as error:
+            return _answer(events.current_message_snapshot, events.request_id or "", extra)
+    # A stream that is cut surfaces as httpx2's own error, everything else as the SDK's.
+    except (anthropic.AnthropicError, httpx2.HTTPError, *failures.UNREADABLE) as error:
         raise failures.sort(error, model=route.model) from error
+
+
+def _key(route: Route) -> tuple[int, str, str, str]:
+    return os.getpid(), route.base_url, route.api_key, route.auth_token
+
+
+def _direct() -> anthropic.DefaultAsyncHttpxClient:
+    """Without the environment's proxy, which can't know what runs on this machine. (The SDK's own client takes the
+    proxies as mounts, whatever trust_env says; None at the same patterns takes them away.)"""
+    return anthropic.DefaultAsyncHttpxClient(mounts=dict.fromkeys(("http://", "https://", "all://")))
+
+
+def _is_local(url: str) -> bool:
+    return urlsplit(url).hostname in {"127.0.0.1", "::1", "localhost"}
 
 
 def _finished(events: anthropic.AsyncMessageStream[Any]) -> bool:
@@ -78,13 +104,13 @@ def _finished(events: anthropic.AsyncMessageStream[Any]) -> bool:
     return snapshot is not None and snapshot.stop_reason is not None
 
 
-def _answer(message: Any, request_id: str) -> Answer:
+def _answer(message: Any, request_id: str, extra: dict[str, Any]) -> Answer:
     return Answer(
         content=[_block(block) for block in message.content],
         stop_reason=message.stop_reason,
         model=message.model,
         request_id=request_id,
-        usage=message.usage.to_dict(mode="json"),
+        usage=message.usage.to_dict(mode="json") | extra,
     )
 
 

@@ -1,5 +1,7 @@
 """Errors of the anthropic SDK and of httpx2, sorted: what became of the call, and whether to try again."""
 
+import math
+
 import anthropic
 import httpx2
 
@@ -11,6 +13,8 @@ MESSAGE_CHARS = 300
 
 # Nothing was sent when not even the connection stood.
 NEVER_LEFT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.UnsupportedProtocol)
+# What the SDK raises on events that are no JSON, out of order, or not as the API has them: seen with lookalike servers.
+UNREADABLE = (ValueError, LookupError, AttributeError, TypeError, RuntimeError)
 # Timeouts and gateways on the way: what stands behind them may have worked, and counted.
 UNKNOWN_STATUS = {408, 499, 502, 504, 520, 521, 522, 523, 524}
 TRANSIENT_STATUS = UNKNOWN_STATUS | {409, 425, 429}
@@ -25,7 +29,7 @@ WHAT_TO_DO = {
 
 
 def sort(error: Exception, *, model: str) -> ModelError:
-    """The product's error for one of the SDK's, httpx2's, or broken tool JSON."""
+    """The product's error for one of the SDK's, one of httpx2's, or an answer that can't be read."""
     if isinstance(error, anthropic.APIStatusError):
         return _status(error, model)
     cause = error.__cause__ if isinstance(error, anthropic.APIConnectionError) else error
@@ -33,6 +37,8 @@ def sort(error: Exception, *, model: str) -> ModelError:
         return ModelUnavailable("The model's server can't be reached.", fate=Fate.NEVER_LEFT)
     if isinstance(cause, httpx2.TimeoutException) or isinstance(error, anthropic.APITimeoutError):
         return ModelUnavailable("The model fell silent, and the call was cut.")
+    if isinstance(error, UNREADABLE):
+        return ModelUnavailable(f"The model's answer could not be read ({type(error).__name__}).")
     return ModelUnavailable(f"The connection to the model broke off ({type(cause).__name__}).")
 
 
@@ -55,7 +61,8 @@ def _retry_after(error: anthropic.APIStatusError) -> float | None:
     headers = error.response.headers
     for name, factor in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         try:
-            return min(max(float(headers[name]) * factor, 0.0), MAX_RETRY_AFTER)
+            seconds = float(headers[name]) * factor
+            return min(max(seconds, 0.0), MAX_RETRY_AFTER) if math.isfinite(seconds) else MAX_RETRY_AFTER
         except (KeyError, ValueError):
             continue
     return None

@@ -22,7 +22,7 @@ def finished(reply: Reply, *, body: dict[str, Any], usage: dict[str, Any], messa
         "content": content,
         "stop_reason": stop_reason,
         "stop_sequence": None,
-        "usage": {**usage, "output_tokens": output, "service_tier": "standard"},
+        "usage": {**usage, "output_tokens": output, "service_tier": "standard", **reply.usage},
     }
 
 
@@ -33,7 +33,7 @@ def stream(message: dict[str, Any]) -> list[bytes]:
     for index, block in enumerate(message["content"]):
         events += _block(index, block)
     ending = {"stop_reason": message["stop_reason"], "stop_sequence": None}
-    told = {name: value for name, value in message["usage"].items() if name.endswith("tokens")}
+    told = {name: value for name, value in message["usage"].items() if name not in {"cache_creation", "service_tier"}}
     return [*events, _event("message_delta", delta=ending, usage=told), _event("message_stop")]
 
 

@@ -18,6 +18,7 @@ class Reply:
     stop_reason: str = ""
     delay: float = 0.0
     pause: float = 0.0
+    usage: dict[str, Any] = field(default_factory=dict)  # added to the counts, as some providers do
     checked: bool = True  # no: an answer that breaks the asked-for schema is sent all the same
 
 

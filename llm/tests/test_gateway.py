@@ -210,7 +210,6 @@ def test_the_limits_used_equal_the_ledger_after_many_calls(model, ask):
     assert Limit.objects.get(name="proactive_daily_tokens").used == spent == counted
 
 
-@pytest.mark.filterwarnings("default")
 def test_it_refuses_to_be_called_inside_a_transaction(model, ask):
     # The tests' own transaction is known as such to Django; one more is not.
     with pytest.raises(RuntimeError, match="durable"), transaction.atomic():
@@ -224,3 +223,14 @@ def test_no_key_shows_in_a_route(settings):
     settings.ANTHROPIC_API_KEY = "sk-secret"
     assert "sk-secret" not in repr(model_for(Purpose.WORK))
     assert json.dumps(str(model_for(Purpose.WORK))).count("secret") == 0
+
+
+def test_what_a_provider_says_it_charged_is_the_cost(model, ask):
+    answer = [{"type": "text", "text": "Hello."}]
+    model.script = lambda request: Reply(content=answer, usage={"cost": 0.0125})
+    assert ask().cost_usd == Decimal("0.0125")
+
+
+def test_a_proxy_of_the_environment_is_not_asked_for_what_is_local(model, ask, monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    assert ask().text == "Hello there."

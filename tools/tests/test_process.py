@@ -56,8 +56,8 @@ def mark(request: pytest.FixtureRequest) -> Iterator[str]:
 
 def test_detached_descendants_die_with_the_command(run: Run, mark: str) -> None:
     found = run(
-        f"sleep {mark} & setsid sleep {mark} & (setsid nohup bash -c '(sleep {mark} &) ; sleep {mark}' >/dev/null 2>&1 &)"
-        "; echo started"
+        f"sleep {mark} & setsid sleep {mark} & "
+        f"(setsid nohup bash -c '(sleep {mark} &) ; sleep {mark}' >/dev/null 2>&1 &); echo started"
     )
     assert (found.exit_code, found.output) == (0, "started\n")
 
@@ -87,8 +87,8 @@ def test_it_stops_when_told_to(run: Run, mark: str) -> None:
 
 
 def test_memory_of_the_whole_tree_is_limited(run: Run) -> None:
-    # In each of two processes; neither alone is over the limit.
-    hold = 'x=$(head -c 30000000 /dev/zero | tr "\\0" x); sleep 30'
+    # Neither of the two is over the limit alone. (The echo keeps bash from becoming sleep.)
+    hold = 'x=$(head -c 30000000 /dev/zero | tr "\\0" x); sleep 30; echo'
     assert run(f"({hold}) & ({hold})", memory=55_000_000).ending is Ending.MEMORY
 
 

@@ -1,4 +1,3 @@
-import os
 from pathlib import Path
 
 import pytest
@@ -58,12 +57,11 @@ hostname other
 tail -f x
 grep -r x /home
 grep -ie x /etc/passwd /home/x
-grep * x
 head -n /home/* x
 echo /home/*
 ls /
 cat /var/log/syslog
-cat */../../x
+cat */../x
 env
 FOO=1 ls
 LD_PRELOAD=./x.so ls
@@ -145,6 +143,14 @@ psql -h ../postgres
 tar cf x.tar ../secret_key"""
 
 
+LOCAL_URLS = """http://127.0.0.1/ http://127.1/ http://2130706433/ http://0x7f.1/ http://017700000001/ http://0/
+http://[::1]/ http://[::ffff:10.0.0.1]/ http://[64:ff9b::7f00:1]/ http://[2002:7f00:1::]/ http://[fe80::1%25eth0]/
+http://10.0.0.8/ http://192.168.1.1/ http://172.16.0.1/ http://100.64.0.1/ http://169.254.169.254/latest
+http://224.0.0.1/ http://localhost:8000 http://LOCALHOST./ http://db/ http://x.internal/ http://user@127.0.0.1/
+http://metadata.google.internal/ ftp://example.com/ file:///etc/passwd javascript:x example.com http://
+http://a.b:99999/"""
+
+
 @pytest.mark.usefixtures("bubblewrap")
 @pytest.mark.parametrize("command", READS.splitlines())
 def test_it_allows_what_only_reads(command: str) -> None:
@@ -155,6 +161,14 @@ def test_it_allows_what_only_reads(command: str) -> None:
 @pytest.mark.parametrize("command", ASKS.split("\n"))
 def test_it_asks_about_what_changes_something_or_is_not_understood(command: str) -> None:
     assert shell(command).decision == Decision.ASK, shell(command)
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["ls <$ \ntouch x", "ls <\ntouch x", "ls\ntouch x", "ls a\\\ntouch x", "ls #\ntouch x", "ls a\n\\touch x"],
+)
+def test_a_line_break_ends_a_command_whatever_the_grammar_says(command: str) -> None:
+    assert shell(command).decision == Decision.ASK
 
 
 @pytest.mark.parametrize("command", DENIALS.splitlines())
@@ -185,7 +199,7 @@ def test_it_asks_about_malformed_arguments(arguments: dict[str, object]) -> None
 def test_a_link_out_of_the_workspace_is_judged_by_where_it_leads(workspace: Path) -> None:
     (workspace / "home").symlink_to("/home")
     (workspace / "keys").symlink_to(workspace.parent)
-    os.link(__file__, workspace / "mine") if False else (workspace / "mine").write_text("x")
+    (workspace / "mine").write_text("x")
     assert judged("file_read", path="mine").decision == Decision.ALLOW
     assert judged("file_read", path="home/x").decision == Decision.ASK
     assert shell("cat home/x").decision == Decision.ASK
@@ -225,11 +239,7 @@ def test_paths_are_judged_by_where_they_lie(name: str, path: str, decision: Deci
 
 @pytest.mark.parametrize(
     "url",
-    """http://127.0.0.1/ http://127.1/ http://2130706433/ http://0x7f.1/ http://017700000001/ http://0/ http://[::1]/
-    http://[::ffff:10.0.0.1]/ http://[64:ff9b::7f00:1]/ http://[2002:7f00:1::]/ http://[fe80::1%25eth0]/ http://10.0.0.8/
-    http://192.168.1.1/ http://172.16.0.1/ http://100.64.0.1/ http://169.254.169.254/latest http://224.0.0.1/
-    http://localhost:8000 http://LOCALHOST./ http://db/ http://x.internal/ http://metadata.google.internal/
-    http://user@127.0.0.1/ ftp://example.com/ file:///etc/passwd javascript:x example.com http:// http://a.b:99999/""".split(),
+    LOCAL_URLS.split(),
 )
 def test_requests_to_this_machine_or_network_are_denied(url: str) -> None:
     assert judged("http_request", method="GET", url=url).decision == Decision.DENY

@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
-from agent_site import boot, web
+from agent_site import boot, embedded_postgres, web
 from agent_site.supervisor import Supervisor, services
 from common.errors import AgentError
 
@@ -23,11 +23,24 @@ class AlreadyRunning(AgentError):
 class Command(BaseCommand):
     help = "Prepares the database, starts all processes, and starts them again when they die."
 
+    requires_system_checks = []  # made below, after what is refused sooner
+
     def handle(self, *args: Any, **options: Any) -> None:
         self.started = time.monotonic()
         self.ready = False
         lock = only_instance()
+        try:
+            self.live()
+        except KeyboardInterrupt:  # during the start; later the supervisor takes it
+            if not settings.DATABASE_URL:
+                embedded_postgres.stop(settings.DATA_DIR)
+        lock.close()
+        self.say("Stopped.")
+
+    def live(self) -> None:
+        """Everything from the first check to the end."""
         listening = web.listen()
+        self.check()
         self.say("Preparing the database …")
         boot.prepare()
         if password := boot.admin_ensure():
@@ -35,8 +48,6 @@ class Command(BaseCommand):
         self.say("Starting …")
         boot.import_everything()
         Supervisor(services(listening), on_tick=self.tell_when_ready).run()
-        lock.close()
-        self.say("Stopped.")
 
     def say(self, line: str) -> None:
         self.stdout.write(line)

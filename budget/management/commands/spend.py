@@ -32,11 +32,8 @@ class Command(BaseCommand):
             for row in spent[f"by_{group}"] or [None]:
                 self.stdout.write(f"  {row['name']}: {_line(row)}" if row else "  nothing yet")
         self.stdout.write("\nLimits:")
-        for limit in spent["limits"]:
-            self.stdout.write(
-                f"  {limit['name']}: {limit['used']:,.4f} used and {limit['reserved']:,.4f} reserved "
-                f"of {limit['amount']:,.0f} {limit['unit']}"
-            )
+        for limit in reports.limit_states():
+            self.stdout.write(f"  {limit}")
 
 
 def _line(spend: dict[str, Any]) -> str:

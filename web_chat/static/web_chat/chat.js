@@ -8,7 +8,7 @@ const chat = byId("chat"), form = byId("form"), box = byId("text"), stateLine = 
 const token = form.elements.csrfmiddlewaretoken.value;
 const timeline = new Timeline({ chat, decide, resend: deliver, mayDecide: chat.dataset.mayDecide === "yes" });
 
-let etag = "", since = "", earlier = "", busy = false, failures = 0, timer = 0, polling = false;
+let etag = "", since = "", earlier = "", busy = false, failures = 0, timer = 0, polling = false, queue = Promise.resolve();
 
 async function poll() {
   clearTimeout(timer);
@@ -70,10 +70,15 @@ function trouble(sentence) {
   byId("trouble").hidden = !sentence;
 }
 
-// `id` stays the same when it is sent again, so that the server stores it once.
-async function deliver(id, text) {
+// One after the other, so that they arrive in the order in which they were written.
+function deliver(id, text) {
   timeline.pending(id, text);
   byId("empty").hidden = true;
+  queue = queue.then(() => carry(id, text));
+}
+
+// `id` stays the same when it is sent again, so that the server stores it once.
+async function carry(id, text) {
   try {
     const { key } = await post(chat.dataset.send, { id, text });
     timeline.arrived(id, key);

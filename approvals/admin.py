@@ -1,0 +1,86 @@
+"""What waits for an answer, and what was answered by whom and where."""
+
+from typing import Any
+
+from django import forms
+from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
+
+from approvals.models import Approval
+from approvals.panels import card, revisions
+from approvals.services import approval_decide
+from common.admin import (
+    CockpitAdmin,
+    Dialog,
+    act,
+    actor_of,
+    dialog,
+    link_column,
+    page_of,
+    state_column,
+)
+from common.panels import Panel
+
+VIA = "admin"
+
+
+class AnswerDialog(Dialog):
+    """The card as it was shown, its choices, and a note for whoever asked."""
+
+    choice = forms.ChoiceField(label="Your answer", widget=forms.RadioSelect)
+    note = forms.CharField(required=False, widget=forms.Textarea(attrs={"rows": 2}), max_length=2000)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.approval = Approval.objects.filter(pk=self.object_id).first()
+        choices = [(word, label) for word, label in self.approval.choices] if self.approval else []
+        field = self.fields["choice"]
+        assert isinstance(field, forms.ChoiceField)
+        field.choices = choices
+        field.initial = self.request.GET.get("choice") or next((word for word, _ in choices), None)
+
+    def render_before_template(self) -> str:
+        shown = self.approval.card if self.approval else {}
+        title = str(self.approval or "This card is gone.")
+        return render_to_string("admin/card.html", {"title": title, "text": shown.get("text", "")})
+
+
+@page_of(Approval, label="approval")
+class ApprovalAdmin(CockpitAdmin):
+    list_display = (
+        "id",
+        "title",
+        state_column(),
+        "kind",
+        link_column("subject"),
+        "revision",
+        "created_at",
+        "expires_at",
+        link_column("decided_by"),
+        "decided_via",
+    )
+    list_filter = ("state", "kind")
+    search_fields = ("=subject", "title")
+    actions_detail = ("decide",)
+    applies_to = {"decide": (Approval.State.PENDING,)}
+
+    @dialog("Answer", submit="Answer", form=AnswerDialog, icon="how_to_reg")
+    def decide(self, request: HttpRequest, form: AnswerDialog, object_id: str) -> HttpResponse:
+        asked = form.approval
+        assert asked is not None  # without a card the form has no choice, so it is never valid
+        choice = form.cleaned_data["choice"]
+        return act(
+            request,
+            lambda: approval_decide(
+                approval_id=asked.pk,
+                revision=asked.revision,
+                choice=choice,
+                actor=actor_of(request),
+                via=VIA,
+                note=form.cleaned_data["note"],
+            ),
+            done=f"{asked.title}: {dict(asked.choices)[choice]}.",
+        )
+
+    def panels(self, request: HttpRequest, row: Approval) -> list[Panel]:
+        return [card(row), revisions(row.subject)]

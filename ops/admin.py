@@ -1,0 +1,95 @@
+"""Operations in the admin: processes, switches, notices, the audit trail."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+
+from common.admin import CockpitAdmin, Dialog, act, actor_of, dialog, link_column, page_of
+from common.panels import ago, badge
+from ops.models import AuditEvent, Heartbeat, Notice, Switch
+from ops.switches import is_on, switch_set
+
+
+class ReasonDialog(Dialog):
+    reason = forms.CharField(max_length=200, required=False, help_text="Kept in the audit trail.")
+
+
+@page_of(Switch, label="switch")
+class SwitchAdmin(CockpitAdmin):
+    list_display = ("name", "on", "reason", link_column("changed_by"), "changed_at")
+    actions_list = ("freeze_on", "freeze_off", "pause_on", "pause_off")
+
+    def get_actions_list(self, request: HttpRequest) -> list[Any]:
+        """Only the direction that a switch can be turned in now."""
+        offered = {f"{name}_{'off' if is_on(name) else 'on'}" for name in Switch.Name.values}
+        return [each for each in super().get_actions_list(request) if each.method.original_function_name in offered]
+
+    @dialog(
+        "Freeze",
+        submit="Freeze everything",
+        description="No model and no tool is called until you end it; running work stops within seconds.",
+        form=ReasonDialog,
+        icon="ac_unit",
+        danger=True,
+    )
+    def freeze_on(self, request: HttpRequest, form: Dialog) -> HttpResponse:
+        return _turn(request, form, name=Switch.Name.FREEZE, on=True)
+
+    @dialog("End the freeze", submit="End the freeze", form=ReasonDialog, icon="play_arrow")
+    def freeze_off(self, request: HttpRequest, form: Dialog) -> HttpResponse:
+        return _turn(request, form, name=Switch.Name.FREEZE, on=False)
+
+    @dialog(
+        "Pause proactive work",
+        submit="Pause",
+        description="Nothing is begun without being asked; your own requests go on.",
+        form=ReasonDialog,
+        icon="pause",
+    )
+    def pause_on(self, request: HttpRequest, form: Dialog) -> HttpResponse:
+        return _turn(request, form, name=Switch.Name.PAUSE, on=True)
+
+    @dialog("End the pause", submit="End the pause", form=ReasonDialog, icon="play_arrow")
+    def pause_off(self, request: HttpRequest, form: Dialog) -> HttpResponse:
+        return _turn(request, form, name=Switch.Name.PAUSE, on=False)
+
+
+def _turn(request: HttpRequest, form: Dialog, *, name: str, on: bool) -> HttpResponse:
+    reason = form.cleaned_data["reason"]
+    return act(
+        request,
+        lambda: switch_set(name=name, on=on, actor=actor_of(request), reason=reason),
+        done=f"{Switch.Name(name).value.capitalize()} is {'on' if on else 'off'}.",
+    )
+
+
+@page_of(Heartbeat, label="process")
+class HeartbeatAdmin(CockpitAdmin):
+    list_display = ("name", "host", "pid", "alive", "progressed", "started_at")
+
+    @admin.display(description="alive", ordering="alive_at")
+    def alive(self, row: Heartbeat) -> str:
+        return ago(row.alive_at)
+
+    @admin.display(description="got something done", ordering="progressed_at")
+    def progressed(self, row: Heartbeat) -> str:
+        return ago(row.progressed_at)
+
+
+@page_of(Notice, label="notice")
+class NoticeAdmin(CockpitAdmin):
+    list_display = ("id", "shown_severity", "kind", "text", "created_at", "carried_at")
+    list_filter = ("severity",)
+    search_fields = ("text", "=kind", "=key")
+
+    @admin.display(description="severity", ordering="severity")
+    def shown_severity(self, row: Notice) -> str:
+        return badge(row.severity, row.get_severity_display())
+
+
+@page_of(AuditEvent, label="audit")
+class AuditEventAdmin(CockpitAdmin):
+    list_display = ("id", "at", link_column("actor"), "action", link_column("subject"))
+    search_fields = ("=subject", "=actor", "action")

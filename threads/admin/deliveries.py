@@ -1,0 +1,73 @@
+"""What was said or is to be said; what failed can be sent again."""
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+
+from common.admin import (
+    CockpitAdmin,
+    Dialog,
+    act,
+    act_on_each,
+    actor_of,
+    dialog,
+    link_column,
+    page_of,
+    row_link,
+    state_column,
+)
+from common.text import shorten
+from threads.models import Delivery
+from threads.services import delivery_resend
+
+
+@page_of(Delivery, label="delivery")
+class DeliveryAdmin(CockpitAdmin):
+    list_display = (
+        "id",
+        state_column(),
+        "kind",
+        "thread_link",
+        "words",
+        link_column("job_ref"),
+        "attempts",
+        "repeated",
+        "created_at",
+        "sent_at",
+    )
+    list_filter = ("state", "kind")
+    list_select_related = ("thread",)
+    search_fields = ("=job_ref", "=external_id", "text")
+    actions = ("resend_selected",)
+    actions_detail = ("resend",)
+    applies_to = {"resend": (Delivery.State.FAILED,)}
+
+    @admin.display(description="thread", ordering="thread_id")
+    def thread_link(self, row: Delivery) -> str:
+        return row_link(row.thread)
+
+    @admin.display(description="text")
+    def words(self, row: Delivery) -> str:
+        return shorten(row.text, 80)
+
+    @dialog(
+        "Send again",
+        submit="Send again",
+        description="A copy is queued; the failed one stays as it is.",
+        icon="replay",
+    )
+    def resend(self, request: HttpRequest, form: Dialog, object_id: str) -> HttpResponse:
+        row = Delivery.objects.select_related("thread").get(pk=object_id)
+        verb = lambda: delivery_resend(delivery=row, actor=actor_of(request))  # noqa: E731
+        return act(request, verb, done=f"Delivery {row.pk} is queued again.")
+
+    @admin.action(description="Send the failed ones again", permissions=["act"])
+    def resend_selected(self, request: HttpRequest, rows: QuerySet[Delivery]) -> None:
+        failed = rows.filter(state=Delivery.State.FAILED).select_related("thread").order_by("pk")
+        actor = actor_of(request)
+        act_on_each(
+            request,
+            failed,
+            lambda row: delivery_resend(delivery=row, actor=actor),
+            done="failed deliveries queued again",
+        )
