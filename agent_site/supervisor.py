@@ -185,7 +185,7 @@ class Supervisor:
         return min(CYCLE_SECONDS, self.on_tick())
 
     def shut_down(self) -> None:
-        """No new work; what runs is finished or parked within 10 s; then the database server stops."""
+        """No new work; what runs is finished or parked within 10 s. The database server is stopped by the caller."""
         for last in (False, True):
             group = [child for child in self.children if child.service.stops_last is last]
             for child in group:
@@ -195,9 +195,6 @@ class Supervisor:
                 if child.process is not None:
                     child.process.join(max(0.0, deadline - time.monotonic()))
                 child.kill()
-        connections.close_all()
-        if self.owns_postgres:
-            embedded_postgres.stop(settings.DATA_DIR)
 
     def _kill_silent(self) -> None:
         """A process that stopped beating is killed, and so replaced. Two looks, because after an outage of the database

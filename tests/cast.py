@@ -1,4 +1,4 @@
-"""The cast of the tests: the owner, a stranger who must get nothing, the stand-ins, and somebody who plays the workers."""
+"""The cast of the tests: the owner, a stranger who must get nothing, the stand-ins, and who plays the workers."""
 
 from collections.abc import Callable, Iterator
 

@@ -1,4 +1,4 @@
-"""Token buckets of the outbox, by the generic cell rate algorithm: a bucket is the time at which it will be full again."""
+"""Token buckets of the outbox, by the generic cell rate algorithm: a bucket is the time when it will be full again."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta

@@ -4,7 +4,7 @@ from common.errors import AgentError
 class DeliveryTransient(AgentError):
     """The channel could not take it now; it is tried again.
 
-    `retry_after` is in seconds, None where the channel named no time. `unknown_outcome` is true where it may have arrived.
+    `retry_after` is in seconds, None where the channel named no time; `unknown_outcome`: it may have arrived.
     """
 
     def __init__(self, message: str = "", *, retry_after: float | None = None, unknown_outcome: bool = False) -> None:

@@ -76,7 +76,7 @@ def say(
     approval: Approval | None = None,
     message: Message | None = None,
 ) -> list[Delivery]:
-    """Queue a text for a thread, split where the channel's limit asks for it; the card's buttons go with the last part."""
+    """Queue a text for a thread, split at the channel's limit; a card's buttons go with the last part."""
     channel = channel_of(thread.channel)
     parts = split_utf16(text, channel.text_limit) or ["(empty)"]
     rows = [

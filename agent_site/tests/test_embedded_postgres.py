@@ -13,9 +13,9 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no 
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory):
+def home(open_dir):
     """A server of its own for these tests: making one takes about a second."""
-    folder = tmp_path_factory.mktemp("embedded")
+    folder = open_dir / "embedded"
     embedded_postgres.start(folder)
     yield folder
     embedded_postgres.stop(folder)
@@ -92,8 +92,8 @@ def test_a_platform_without_binaries_is_told_to_set_database_url(tmp_path, monke
         embedded_postgres.start(tmp_path)
 
 
-def test_a_very_long_path_is_no_hindrance(tmp_path):
-    home = tmp_path / ("long" * 30)
+def test_a_very_long_path_is_no_hindrance(open_dir):
+    home = open_dir / ("long" * 30)
     try:
         assert one(home, "SELECT 1") == 1
     finally:

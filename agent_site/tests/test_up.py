@@ -6,10 +6,12 @@ import signal
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
+import psutil
 import pytest
 
-from agent_site import boot
+from agent_site import boot, web
 from agent_site.env import BASE_DIR
 
 
@@ -20,11 +22,10 @@ def free_port() -> int:
 
 
 @pytest.fixture(scope="module")
-def environment(tmp_path_factory):
+def environment(open_dir):
     """A clean environment: an installation without a .env."""
-    data = tmp_path_factory.mktemp("up")
     keep = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    return keep | {"DATA_DIR": str(data), "PORT": str(free_port()), "PYTHONUNBUFFERED": "1"}
+    return keep | {"DATA_DIR": str(open_dir / "up"), "PORT": str(free_port()), "PYTHONUNBUFFERED": "1"}
 
 
 def manage(environment, *words, **changes):
@@ -41,72 +42,59 @@ def daemon(environment, word):
     )
 
 
-@pytest.fixture(scope="module")
-def running(environment):
-    """What `./run start` said."""
-    try:
-        yield daemon(environment, "start")
-    finally:
-        daemon(environment, "stop")
+@pytest.fixture
+def stopped_in_the_end(environment):
+    yield
+    daemon(environment, "stop")
 
 
-def test_it_starts_in_the_background_and_says_where(running, environment):
-    assert running.returncode == 0, running.stdout + running.stderr
-    assert f"ready: http://127.0.0.1:{environment['PORT']}/" in running.stdout
+def test_a_life_in_the_background(environment, stopped_in_the_end):
+    """One journey, because making an installation takes seconds."""
+    data = Path(environment["DATA_DIR"])
+    started = daemon(environment, "start")
+    assert started.returncode == 0, started.stdout + started.stderr
+    assert f"ready: http://127.0.0.1:{environment['PORT']}/" in started.stdout
     assert daemon(environment, "status").returncode == 0
 
+    # the password was not printed, because nobody saw a terminal
+    password = data / "admin-password"
+    assert password.stat().st_mode & 0o777 == 0o600
+    assert str(password) in started.stdout
+    assert password.read_text().strip() not in started.stdout
 
-def test_the_admin_password_is_in_a_file_when_there_is_no_terminal(running, environment):
-    path = os.path.join(environment["DATA_DIR"], "admin-password")
-    assert os.stat(path).st_mode & 0o777 == 0o600
-    assert path in running.stdout
-    with open(path) as file:
-        assert file.read().strip() not in running.stdout
+    second = manage(environment, "up")
+    assert second.returncode == 1
+    assert re.match(r"It is running already \(process \d+\)", second.stderr)
+
+    drains_by_itself(environment)
+
+    assert daemon(environment, "stop").stdout == "Stopped.\n"
+    assert daemon(environment, "status").returncode == 1
+    assert not (data / "postgres" / "postmaster.pid").exists()
 
 
-def test_a_second_instance_is_refused(running, environment):
-    done = manage(environment, "up")
-    assert done.returncode == 1
-    assert re.match(r"It is running already \(process \d+\)", done.stderr)
-    assert "It is running already" in daemon(environment, "start").stdout
+def drains_by_itself(environment):
+    """A cluster run by its own command, as systemd or Compose would."""
+    command = [sys.executable, "manage.py", "cluster", "work"]
+    process = subprocess.Popen(command, env=environment, cwd=BASE_DIR, start_new_session=True)
+    while len(psutil.Process(process.pid).children()) < 4:
+        assert process.poll() is None
+    os.killpg(process.pid, signal.SIGTERM)
+    assert process.wait(30) == 0
 
 
-def test_a_port_in_use_is_said_in_a_sentence(environment, tmp_path):
-    with socket.socket() as other:
-        other.bind(("127.0.0.1", 0))
-        other.listen()
-        port = str(other.getsockname()[1])
-        done = manage(environment, "web", PORT=port)
-    assert done.returncode == 1
-    assert done.stderr.startswith(f"Cannot listen on 127.0.0.1, port {port}")
-    assert "Traceback" not in done.stderr
+def test_a_port_in_use_is_said_in_a_sentence(settings):
+    settings.BIND, settings.PORT = "127.0.0.1", 0
+    with web.listen() as other:
+        settings.PORT = other.getsockname()[1]
+        with pytest.raises(web.PortTaken, match=f"Cannot listen on 127.0.0.1, port {settings.PORT}"):
+            web.listen()
 
 
 def test_a_bad_setting_is_said_in_a_sentence(environment):
     done = manage(environment, "check", PORT="eighty")
     assert done.returncode == 1
     assert done.stderr.strip().startswith("The setting PORT must be a whole number, but it is 'eighty'.")
-
-
-def test_one_cluster_drains_by_itself(running, environment):
-    command = [sys.executable, "manage.py", "cluster", "work"]
-    process = subprocess.Popen(command, env=environment, cwd=BASE_DIR, start_new_session=True)
-    while len(children_of(process.pid)) < 4:
-        assert process.poll() is None
-    os.killpg(process.pid, signal.SIGTERM)
-    assert process.wait(30) == 0
-
-
-def children_of(pid: int) -> list[int]:
-    import psutil
-
-    return [child.pid for child in psutil.Process(pid).children()]
-
-
-def test_it_stops_with_its_database(running, environment):
-    assert daemon(environment, "stop").stdout == "Stopped.\n"
-    assert daemon(environment, "status").returncode == 1
-    assert not os.path.exists(os.path.join(environment["DATA_DIR"], "postgres", "postmaster.pid"))
 
 
 @pytest.mark.django_db

@@ -11,7 +11,7 @@ from budget import prices
 def _seeded(request) -> Iterator[None]:
     """The prices and limits of the migration: a test that commits may have emptied the tables before."""
     prices.forget()
-    if "db" in request.fixturenames or request.node.get_closest_marker("django_db"):
+    if request.node.get_closest_marker("django_db") and "committed" not in request.fixturenames:
         request.getfixturevalue("db")
         importlib.import_module("budget.migrations.0002_seed_prices_and_limits").seed(apps, None)
     yield

@@ -1,9 +1,11 @@
 """Both sides of the race for the last of a limit, on real connections. Cleaned up by hand: a flush takes the seeds."""
 
+import importlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
+from django.apps import apps
 from django.db import connection
 
 from budget import services
@@ -15,20 +17,28 @@ from budget.tests.test_services import reserve
 TOKENS = "proactive_daily_tokens"
 
 
+pytestmark = pytest.mark.django_db
+
+
 @pytest.fixture
-def committed(django_db_setup, django_db_blocker) -> Iterator[None]:
-    with django_db_blocker.unblock():
-        Limit.objects.get_or_create(name="daily_cost_usd", defaults={"unit": "usd", "day": "2026-01-01"})
-        Limit.objects.get_or_create(name=TOKENS, defaults={"unit": "tokens", "scope": "proactive", "day": "2026-01-01"})
-        before = {limit.pk: (limit.day, limit.used, limit.reserved) for limit in Limit.objects.all()}
-        yield
-        LedgerEntry.objects.all().delete()
-        Reservation.objects.all().delete()
-        for key, (day, used, reserved) in before.items():
-            Limit.objects.filter(pk=key).update(day=day, used=used, reserved=reserved)
+def committed(db) -> Iterator[None]:
+    """Rows that other connections see, made and taken away by a thread of their own."""
+    in_threads(seed, 1)
+    yield
+    in_threads(clean, 1)
 
 
-def in_threads(work, count: int) -> None:
+def seed() -> None:
+    importlib.import_module("budget.migrations.0002_seed_prices_and_limits").seed(apps, None)
+
+
+def clean() -> None:
+    LedgerEntry.objects.all().delete()
+    Reservation.objects.all().delete()
+    Limit.objects.update(used=0, reserved=0)
+
+
+def in_threads(work: Callable[[], None], count: int) -> None:
     begin = threading.Barrier(count)
     failures: list[BaseException] = []
 

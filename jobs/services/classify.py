@@ -53,7 +53,7 @@ or sent. confidence: 0 to 1."""
 
 
 def job_begin(job_id: int) -> None:
-    """Give a queued job its turn: classify it, or resume its run. Safe to repeat; does nothing when it isn't its turn."""
+    """Give a queued job its turn: classify it, or resume its run. Safe to repeat, and to call out of turn."""
     job = Job.objects.select_related("thread", "person", "run").filter(pk=job_id).first()
     if job is None or job.state not in (State.QUEUED, State.CLASSIFYING) or not _is_its_turn(job):
         return
@@ -106,7 +106,10 @@ def _stopped(job: Job) -> None:
 
 
 def classification(job: Job) -> tuple[dict[str, Any], int]:
-    """What the small model makes of a job's messages, and of which revision. Raises Stopped, LimitReached, ModelRejected."""
+    """What the small model makes of a job's messages, and of which revision.
+
+    Raises Stopped, LimitReached, ModelRejected.
+    """
     revision = job.revision
     messages = job_messages(job)
     request = _request(job, messages)

@@ -1,8 +1,8 @@
+from llm.gateway import warm_up
 from llm.providers import anthropic as provider
-from llm.warm import warm
 
 
 def test_warming_up_leaves_no_client_behind():
     before = dict(provider._clients)
-    warm()
+    warm_up()
     assert provider._clients == before

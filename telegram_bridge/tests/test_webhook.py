@@ -189,7 +189,9 @@ def test_an_ok_starts_the_job(post, card):
     assert Approval.objects.get().decided_via == "telegram"
 
 
-@pytest.mark.parametrize("data", ["", "x", "a:1", "a:999999:1:ok", "a:{pk}:2:ok", "a:{pk}:1:sudo", "a:{pk}:1:ok:x", "a:²:1:ok"])
+@pytest.mark.parametrize(
+    "data", ["", "x", "a:1", "a:999999:1:ok", "a:{pk}:2:ok", "a:{pk}:1:sudo", "a:{pk}:1:ok:x", "a:²:1:ok"]
+)
 def test_buttons_that_are_not_ours_or_stale_do_nothing(post, card, data):
     assert post(press(2, data.replace("{pk}", str(card.approval_id)), 500)).status_code == 200
     assert TelegramUpdate.objects.get(update_id=2).state == "handled"

@@ -12,6 +12,8 @@ from llm.scripted import ScriptedModel
 from llm.scripted.demo import demo_script
 from ops import heartbeats
 from threads.models import Message, Thread
+from threads.services import say
+from web_chat.services import card_decide, message_send
 
 playwright_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 expect = playwright_api.expect
@@ -115,8 +117,6 @@ def test_cancel_ends_it(page, demo, work):
 
 
 def test_a_press_that_comes_too_late_is_explained(page, demo, work, user):
-    from web_chat.services import card_decide
-
     ask(page, "what is the uptime of this machine?")
     expect(page.locator("#state")).to_have_text("queued")
     work()
@@ -147,6 +147,15 @@ def test_markup_stays_text(page):
     assert page.locator("#timeline img, #timeline script").count() == 0
 
 
+def test_commands_and_fenced_lines_are_set_as_code_and_stay_text(page, user):
+    say(
+        thread=Thread.objects.create(channel="web", address=str(user.pk)),
+        text="It says:\n```\n<b>up</b>\n```\n$ uptime",
+    )
+    expect(page.locator("#timeline .code")).to_have_text(["<b>up</b>", "$ uptime"])
+    assert page.locator("#timeline b").count() == 0
+
+
 def test_shift_and_enter_make_a_line(page):
     page.type("#text", "/help")
     page.press("#text", "Shift+Enter")
@@ -157,18 +166,25 @@ def test_shift_and_enter_make_a_line(page):
     assert Message.objects.get().text == "/help\nme"
 
 
+def test_messages_keep_the_order_in_which_they_were_written(page):
+    wanted = [f"/none {number}" for number in range(6)]
+    for text in wanted:
+        ask(page, text)
+    expect(page.locator("#timeline .item")).to_have_count(12)
+    page.reload()
+    expect(page.locator(".mine .text")).to_have_text(wanted)
+
+
 def test_earlier_messages_are_fetched_on_demand(page, user):
     for number in range(50):
-        ask(page, f"/none {number}")
-    expect(page.locator("#timeline .item")).to_have_count(100)
+        message_send(user=user, channel="web", text=f"/none {number}")
     page.reload()
     expect(page.locator("#timeline .item")).to_have_count(40)
     for shown in (80, 100):
         page.get_by_role("button", name="Earlier messages").click()
         expect(page.locator("#timeline .item")).to_have_count(shown)
     expect(page.get_by_role("button", name="Earlier messages")).to_be_hidden()
-    said = page.locator(".mine .text").all_inner_texts()
-    assert said == [f"/none {number}" for number in range(50)]
+    expect(page.locator(".mine .text")).to_have_text([f"/none {number}" for number in range(50)])
 
 
 def test_a_message_that_could_not_be_sent_can_be_sent_again(page):

@@ -138,6 +138,36 @@ def test_line_by_line_it_goes_on_after_each_answer(chat, monkeypatch, brain, mod
     assert "Hello yourself." in out
 
 
+def test_a_command_that_sets_a_job_to_work_shows_its_answer(chat, acting):
+    chat("uptime?")
+    code, out, _ = chat(f"/approve {Job.objects.get().pk}")
+    assert code == 0
+    assert out.rstrip().endswith("It has been up for long.")
+
+
+def test_a_call_in_mid_run_can_be_refused_with_a_reason(chat, brain, model, workspace, settings, monkeypatch):
+    settings.APPROVAL_POLICY = "risky"
+    brain.turns = [call_tool("file_write", {"path": "a.txt", "content": "a"}), say("Then not.")]
+    answers = iter(["s", "Not that file."])
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("builtins.input", lambda prompt: next(answers))
+    code, out, _ = chat("write a.txt")
+    assert code == 0
+    assert "Then not." in out
+    assert Approval.objects.get().note == "Not that file."
+    assert not (workspace / "a.txt").exists()
+
+
+def test_an_interruption_leaves_the_job_at_work(chat, monkeypatch):
+    def interrupted(self, timeout):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(terminal.Listener, "wait", interrupted)
+    code, _, err = chat("uptime?")
+    assert code == 130
+    assert f"manage.py cancel {Job.objects.get().pk}" in err
+
+
 def test_what_was_said_in_an_earlier_sitting_is_not_told_again(chat):
     chat("/help")
     assert "/cancel" not in chat("/status")[1]

@@ -1,9 +1,11 @@
 """One message walked from arrival to answer, in a throw-away instance, each row and state printed as it changes."""
 
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from threading import Thread
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -26,7 +28,7 @@ WATCHED = {
     "tool call": "SELECT id, name || ' ' || (arguments::text), state FROM tools_toolexecution",
     "delivery": "SELECT id, kind || ': ' || text, state FROM threads_delivery",
     "ledger": "SELECT id, purpose || ', ' || model || ', ' || input_tokens || ' in, ' || output_tokens || ' out, ' || "
-    "COALESCE('$' || cost_usd, 'cost unknown'), outcome FROM budget_ledgerentry",
+    "COALESCE('$' || round(cost_usd, 6), 'cost unknown'), outcome FROM budget_ledgerentry",
 }
 INNER = "SERVER_AGENT_DEMO"
 LIMIT_SECONDS = 20.0
@@ -61,17 +63,24 @@ class Command(BaseCommand):
 
     def walk(self, trial: Trial) -> None:
         """The owner's part: he asks, presses OK, and reads the answer, while the watcher prints what the rows do."""
-        watcher = os.posix_spawn(
-            sys.executable, [sys.executable, str(BASE_DIR / "manage.py"), "demo"], {**trial.environment, INNER: "1"}
+        watcher = subprocess.Popen(
+            [sys.executable, str(BASE_DIR / "manage.py"), "demo"],
+            env={**trial.environment, INNER: "1"},
+            stdout=subprocess.PIPE,
+            text=True,
         )
+        assert watcher.stdout is not None
+        watcher.stdout.readline()  # it has seen the empty tables
+        relay = Thread(target=lambda lines: [self.say(line.rstrip()) for line in lines], args=(watcher.stdout,))
+        relay.start()
         self.say(f"The owner writes in Telegram: {QUESTION}\n")
         self.telegram.user_says(OWNER, QUESTION)
-        card = self.telegram.wait_for_sent(1, OWNER, timeout=LIMIT_SECONDS)[-1]
+        card = self.telegram.wait_for_sent(1, chat_id=OWNER, timeout=LIMIT_SECONDS)[-1]
         self.telegram.user_presses(OWNER, card.message_id, label="OK")
-        answer = self.telegram.wait_for_sent(2, OWNER, timeout=LIMIT_SECONDS)[-1]
-        _, status = os.waitpid(watcher, 0)
-        if status:
-            raise CommandError("The rows could not be watched.")
+        answer = self.telegram.wait_for_sent(2, chat_id=OWNER, timeout=LIMIT_SECONDS)[-1]
+        relay.join()
+        if watcher.wait():
+            raise CommandError("The rows could not be watched to the end.")
         self.say(f"\nThe owner reads:\n{answer.text}")
 
     def say(self, text: str) -> None:
@@ -80,6 +89,8 @@ class Command(BaseCommand):
 
     def watch(self) -> None:
         """Print each row that is new or has changed, until the job has ended and its answer is out."""
+        list(rows())
+        self.say("watching")
         began, seen = time.monotonic(), dict[tuple[str, int], tuple[str, str]]()
         while time.monotonic() - began < LIMIT_SECONDS:
             ended = self.has_ended()
@@ -89,7 +100,7 @@ class Command(BaseCommand):
                     self.say(f"{time.monotonic() - began:6.2f} s  {table + ' ' + str(pk):12}  {state:18}  {text}")
             if ended:
                 return
-            time.sleep(0.01)
+            time.sleep(0.005)
         raise CommandError(f"The demo did not end within {LIMIT_SECONDS:.0f} s.")
 
     def has_ended(self) -> bool:

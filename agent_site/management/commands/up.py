@@ -3,11 +3,13 @@
 import fcntl
 import http.client
 import os
+import socket
 import time
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand
+from django.db import connections
 
 from agent_site import boot, embedded_postgres, web
 from agent_site.supervisor import Supervisor, services
@@ -29,18 +31,21 @@ class Command(BaseCommand):
         self.started = time.monotonic()
         self.ready = False
         lock = only_instance()
-        try:
-            self.live()
-        except KeyboardInterrupt:  # during the start; later the supervisor takes it
-            if not settings.DATABASE_URL:
-                embedded_postgres.stop(settings.DATA_DIR)
-        lock.close()
-        self.say("Stopped.")
-
-    def live(self) -> None:
-        """Everything from the first check to the end."""
         listening = web.listen()
         self.check()
+        try:
+            self.live(listening)
+        except KeyboardInterrupt:  # Ctrl-C during the start; later the supervisor takes it
+            pass
+        finally:
+            if not settings.DATABASE_URL:
+                connections.close_all()
+                embedded_postgres.stop(settings.DATA_DIR)
+            lock.close()
+        self.say("Stopped.")
+
+    def live(self, listening: socket.socket) -> None:
+        """From the database's preparation to the end of the last process."""
         self.say("Preparing the database …")
         boot.prepare()
         if password := boot.admin_ensure():

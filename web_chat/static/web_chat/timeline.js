@@ -9,23 +9,30 @@ function make(tag, className, text) {
   return element;
 }
 
-// Lines that show a command stand out; everything else is the text as it is.
+// Commands ("$ …") and what stands between ``` lines are set as code; everything else is the text as it is.
 function fill(element, text) {
   element.replaceChildren();
-  let plain = [];
-  const flush = () => { if (plain.length) element.append(make("div", "", plain.join("\n"))); plain = []; };
+  let lines = [], fenced = false;
+  const flush = () => {
+    if (lines.length) element.append(make("div", fenced ? "code" : "", lines.join("\n")));
+    lines = [];
+  };
   for (const line of text.split("\n")) {
-    if (line.startsWith("$ ")) {
+    if (line.startsWith("```")) {
       flush();
-      element.append(make("code", "command", line));
-    } else plain.push(line);
+      fenced = !fenced;
+    } else if (line.startsWith("$ ") && !fenced) {
+      flush();
+      element.append(make("div", "code", line));
+    } else lines.push(line);
   }
   flush();
 }
 
 function clock(iso) {
   const at = new Date(iso), today = new Date().toDateString() === at.toDateString();
-  return at.toLocaleString([], today ? { timeStyle: "short" } : { dateStyle: "medium", timeStyle: "short" });
+  const time = at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+  return today ? time : `${at.toLocaleDateString([], { dateStyle: "medium" })}, ${time}`;
 }
 
 export class Timeline {
@@ -109,7 +116,7 @@ export class Timeline {
       return row;
     }
     if (card.choices.some(([word]) => word === "skip")) {
-      Object.assign(note, { type: "text", maxLength: 1000, placeholder: "A word to the agent, if you refuse (optional)" });
+      Object.assign(note, { type: "text", maxLength: 1000, placeholder: "A reason, if you refuse" });
       note.setAttribute("aria-label", note.placeholder);
       row.append(note);
     }
