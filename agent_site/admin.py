@@ -62,7 +62,7 @@ class FailureAdmin(QueueAdmin, q2.FailAdmin):  # type: ignore[misc]
 
 
 @admin.register(User)
-class AccountAdmin(ModelAdmin, UserAdmin):  # type: ignore[misc]
+class AccountAdmin(ModelAdmin, UserAdmin):  # type: ignore[misc, type-arg]
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm

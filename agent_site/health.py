@@ -11,7 +11,6 @@ from django.utils import timezone
 from django_q.models import OrmQ
 
 from common.queue import Lane
-from llm import routing
 from ops.health import Level, Result, register
 from ops.selectors import SILENT_AFTER, is_silent, processes
 
@@ -89,11 +88,4 @@ def telegram() -> Result:
         )
     if not any(process.name.startswith("bridge") and not is_silent(process) for process in processes()):
         return Result(level=Level.DEGRADED, reason="The bridge is not running: nothing comes from or goes to Telegram.")
-    return WELL
-
-
-@register("model")
-def model() -> Result:
-    if routing.is_demo():
-        return Result(level=Level.OK, reason="The demo model answers: set ANTHROPIC_API_KEY in .env for a real one.")
     return WELL

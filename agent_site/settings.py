@@ -119,7 +119,7 @@ LANGUAGE_CODE = "en"
 
 # Served from the apps' own folders: nothing to collect, so a new release cannot show old files
 STATIC_URL = "/static/"
-STATIC_ROOT = DATA_DIR / "static"
+STATIC_ROOT = None
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},

@@ -138,7 +138,7 @@ def _live(service: Service, supervisor: int) -> None:
     """What the forked process does first and last."""
     die_with_parent(supervisor)
     os.setpgid(0, 0)
-    for number in STOP_SIGNALS:
+    for number in (*STOP_SIGNALS, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's: it passes SIGTERM on
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
@@ -167,6 +167,8 @@ class Supervisor:
 
     def run(self) -> None:
         self.stop.listen()
+        if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # the terminal was closed; nohup ignores that
+            signal.signal(signal.SIGHUP, self.stop.set)
         gc.collect()
         gc.freeze()  # so that the collector does not touch, and thereby copy, the shared pages
         while not self.stop.is_set():

@@ -46,8 +46,10 @@ def listen() -> socket.socket:
         listening.bind((settings.BIND, settings.PORT))
         listening.listen(BACKLOG)
     except PermissionError:
+        listening.close()
         raise PortTaken(f"Port {settings.PORT} may only be used by root: set PORT to 1024 or more.") from None
     except OSError as error:
+        listening.close()
         raise PortTaken(
             f"Cannot listen on {settings.BIND}, port {settings.PORT} ({error.strerror}): another program may use it. "
             "Stop that one, or set another PORT in .env."

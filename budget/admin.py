@@ -73,11 +73,11 @@ class LimitAdmin(CockpitAdmin):
     def has_add_permission(self, request: HttpRequest) -> bool:
         return self.has_act_permission(request)
 
-    def get_fields(self, request: HttpRequest, obj: Limit | None = None) -> list[Any]:
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         new = ["name", "unit", "scope", "amount", "enabled"]
         return [*new, "day", "used", "reserved", "created_at"] if obj is not None else new
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Limit | None = None) -> list[Any]:
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         return super().get_readonly_fields(request, obj) if obj is not None else []
 
     def save_model(self, request: HttpRequest, obj: Limit, form: Any, change: bool) -> None:

@@ -162,7 +162,7 @@ def _decide(press: payloads.Press) -> str:
     approval = approval_decide(
         approval_id=approval_id, revision=revision, choice=choice, actor=f"person:{person.pk}", via=CHANNEL
     )
-    return dict(approval.choices)[choice]
+    return str(dict(approval.choices)[choice])
 
 
 def button_data(*, approval_id: int, revision: int, choice: str) -> str:

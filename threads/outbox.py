@@ -79,7 +79,8 @@ def _claim(channel: Channel) -> tuple[list[Delivery], float | None]:
         return [], None
     now = timezone.now()
     buckets = Buckets(channel=channel, addresses=[head.thread.address for head in heads], now=now)
-    claimed, waits = [], []
+    claimed: list[Delivery] = []
+    waits: list[float] = []
     for head in heads:
         wait = max(_seconds_until(head.not_before, now), buckets.wait(head.thread.address))
         if wait > 0 or len(claimed) >= BATCH:

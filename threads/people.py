@@ -1,6 +1,6 @@
 """Who somebody is. Authority comes from the sender's own id, never from a chat."""
 
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 
 from common.text import shorten
@@ -27,9 +27,9 @@ def _make(*, channel: str, external_id: str, name: str) -> Person:
     return Person.objects.get(channel=channel, external_id=external_id)
 
 
-def person_of_user(*, channel: str, user: AbstractBaseUser) -> Person:
+def person_of_user(*, channel: str, user: User) -> Person:
     """The person that a Django user is in a page or a terminal: superusers own, staff operate."""
-    role = Person.Role.OWNER if getattr(user, "is_superuser", False) else Person.Role.OPERATOR
+    role = Person.Role.OWNER if user.is_superuser else Person.Role.OPERATOR
     person, made = Person.objects.get_or_create(
         channel=channel,
         external_id=str(user.pk),

@@ -5,12 +5,13 @@ from typing import Any
 
 from django.utils import timezone
 
+from approvals.models import Approval
 from common import bus
 from common.text import split_utf16
 from common.transactions import joined
 from ops import audit
 from threads.channels import channel_of
-from threads.models import Approval, Delivery, Message, MessageRevision, PairingRequest, Person, Thread
+from threads.models import Delivery, Message, MessageRevision, PairingRequest, Person, Thread
 
 OUTBOX_CHANNEL = "outbox"
 

@@ -130,7 +130,9 @@ def _surprises(node: Node) -> Iterator[str]:
     for child in node.children:
         if child.type in WORDS and node.type in ("command", "command_name", "file_redirect"):
             continue
-        if child.type in STRUCTURE:
+        if child.type == "compound_statement" and _source(child)[1:2] not in (" ", "\t", "\n"):
+            yield "{"  # to bash the beginning of a word
+        elif child.type in STRUCTURE:
             yield from _surprises(child)
         elif child.type == "variable_assignment" and node.type == "command":
             continue

@@ -119,7 +119,7 @@ def classification(job: Job) -> tuple[dict[str, Any], int]:
     for _ in range(TRIES):
         try:
             reply = gateway.call(request, tag=tag, stop=lambda: _must_stop(job))
-            return {**reply.parsed, "model": reply.model}, revision
+            return {**(reply.parsed or {}), "model": reply.model}, revision
         except ModelRejected:
             raise
         except ModelError as error:

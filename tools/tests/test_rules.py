@@ -92,6 +92,8 @@ ls |
 ls \\
 echo a\\\r
 ls {a,b}
+ls && {}
+{ls; }
 cat $'x'
 ps axe
 awk '{print}' x

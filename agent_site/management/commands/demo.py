@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from threading import Thread
 from typing import Any
 
@@ -71,7 +71,7 @@ class Command(BaseCommand):
         )
         assert watcher.stdout is not None
         watcher.stdout.readline()  # it has seen the empty tables
-        relay = Thread(target=lambda lines: [self.say(line.rstrip()) for line in lines], args=(watcher.stdout,))
+        relay = Thread(target=self.relay, args=(watcher.stdout,))
         relay.start()
         self.say(f"The owner writes in Telegram: {QUESTION}\n")
         self.telegram.user_says(OWNER, QUESTION)
@@ -82,6 +82,10 @@ class Command(BaseCommand):
         if watcher.wait():
             raise CommandError("The rows could not be watched to the end.")
         self.say(f"\nThe owner reads:\n{answer.text}")
+
+    def relay(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self.say(line.rstrip())
 
     def say(self, text: str) -> None:
         self.stdout.write(text)

@@ -1,0 +1,103 @@
+"""What monitoring is told, and who is told."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+from django_q.models import OrmQ
+
+from agent_site import health
+from ops.health import Level, Result, report
+from ops.heartbeats import beat
+from ops.models import Heartbeat
+
+pytestmark = pytest.mark.django_db
+ELSEWHERE = {"REMOTE_ADDR": "203.0.113.9"}
+
+
+@pytest.fixture
+def alive(settings):
+    settings.ANTHROPIC_API_KEY = "a key"
+    beat("cluster.talk@here")
+    beat("cluster.work@here")
+
+
+def checks(client) -> dict[str, dict[str, str]]:
+    return client.get("/health").json()["checks"]
+
+
+def test_whether_it_is_alive_is_told_to_everybody(client):
+    response = client.get("/health/live", **ELSEWHERE)
+    assert (response.status_code, response.json()) == (200, {"status": "ok"})
+
+
+@pytest.mark.parametrize("page", ["/health", "/stats"])
+def test_strangers_are_told_nothing(page, client, django_user_model):
+    assert client.get(page, **ELSEWHERE).status_code == 403
+    for header in ("x-forwarded-for", "forwarded", "x-real-ip", "via"):
+        assert client.get(page, headers={header: "127.0.0.1"}).status_code == 403
+    assert client.get(page, REMOTE_ADDR="").status_code == 403
+    client.force_login(django_user_model.objects.create_user("visitor"))
+    assert client.get(page, **ELSEWHERE).status_code == 403
+
+
+@pytest.mark.parametrize("page", ["/health", "/stats"])
+def test_staff_and_this_machine_are_told(page, alive, client, superuser):
+    assert client.get(page).status_code == 200
+    assert client.get(page, REMOTE_ADDR="::1").status_code == 200
+    client.force_login(superuser)
+    assert client.get(page, **ELSEWHERE).status_code == 200
+
+
+def test_all_is_well_when_both_lanes_beat(alive, client):
+    response = client.get("/health")
+    body = response.json()
+    assert (response.status_code, body["status"]) == (200, "ok"), body
+    assert set(body["checks"]) >= {"database", "migrations", "queue", "processes", "disk", "telegram", "model"}
+
+
+def test_without_workers_it_is_down(client):
+    beat("cluster.talk")
+    response = client.get("/health")
+    assert response.status_code == 503
+    assert response.json()["checks"]["processes"]["level"] == "down"
+
+
+def test_a_process_that_has_gone_silent_is_missed(alive, client):
+    beat("bridge")
+    Heartbeat.objects.filter(name="bridge").update(alive_at=timezone.now() - timedelta(minutes=1))
+    found = checks(client)["processes"]
+    assert (found["level"], "bridge" in found["reason"]) == ("degraded", True)
+
+
+def test_a_task_that_waits_too_long_is_told(alive, client):
+    OrmQ.objects.create(key="work", payload="x", lock=timezone.now() - timedelta(seconds=40))
+    assert checks(client)["queue"]["level"] == "degraded"
+    OrmQ.objects.update(lock=timezone.now() + timedelta(seconds=10))
+    assert checks(client)["queue"]["level"] == "ok"
+
+
+def test_a_full_disk_is_told(alive, client, monkeypatch):
+    monkeypatch.setattr(health, "LEAST_FREE_BYTES", 10**18)
+    assert checks(client)["disk"]["level"] == "degraded"
+
+
+def test_telegram_without_its_bridge_is_told(alive, client, settings):
+    assert checks(client)["telegram"]["level"] == "ok"
+    settings.TELEGRAM_BOT_TOKEN = "1:token"
+    assert checks(client)["telegram"]["level"] == "degraded"
+
+
+def test_the_worst_level_counts(alive):
+    level, results, milliseconds = report()
+    assert level == Level.OK
+    assert results["database"] == Result(level=Level.OK)
+    assert milliseconds > 0
+
+
+def test_the_numbers_of_an_empty_place_are_zero(client):
+    body = client.get("/stats").json()
+    assert body["jobs"]["queued"] == 0
+    assert body["queue"] == {"talk": 0, "work": 0}
+    assert body["spent_today"] == {"usd": "0", "tokens": 0, "calls": 0}
+    assert body["switches"] == {"freeze": False, "pause": False}
