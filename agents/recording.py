@@ -87,7 +87,7 @@ def model_step(held: Held, conversation: Conversation, *, reply: ModelReply, sec
         tokens=reply.tokens,
         seconds=seconds,
     )
-    if reply.stop_reason not in ("tool_use", "pause_turn"):
+    if reply.stop_reason != "tool_use":
         _finish(held, reply)
     elif held.run.draft:
         Run.objects.filter(pk=held.run.pk).update(draft="")

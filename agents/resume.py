@@ -60,7 +60,14 @@ def _messages(opening: list[Block], steps: list[Step]) -> list[Block]:
             messages[-1] = {"role": "user", "content": [*messages[-1]["content"], *step.content]}
         else:
             messages.append({"role": "user", "content": step.content})
-    return messages
+    return _without_last_word(messages)
+
+
+def _without_last_word(messages: list[Block]) -> list[Block]:
+    """A retried run is asked anew for the turn that ended it (empty, refused): no assistant's turn may stand last."""
+    last = messages[-1]
+    ended = last["role"] == "assistant" and not any(block["type"] == "tool_use" for block in last["content"])
+    return messages[:-1] if ended else messages
 
 
 def signature(call: ToolCall) -> str:

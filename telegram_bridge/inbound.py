@@ -3,10 +3,12 @@
 import json
 import logging
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
 from django.db import DatabaseError, connection, transaction
+from django.utils import timezone
 
 from approvals.services import approval_decide
 from common import bus
@@ -24,6 +26,8 @@ logger = logging.getLogger(__name__)
 State = TelegramUpdate.State
 CHANNEL = "telegram"
 ACK_CHANNEL = "telegram_ack"
+SETTLED = ["state", "error", "message"]
+STRANGER_UPDATES_A_DAY = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +36,7 @@ class Handled:
 
     state: str
     message: Message | None = None
+    stranger: Person | None = None
 
 
 def update_receive(update: dict[str, Any]) -> bool:
@@ -54,8 +59,19 @@ def update_receive(update: dict[str, Any]) -> bool:
             row.state, row.error = State.FAILED, redact(f"{type(error).__name__}: {error}")[:1000]
         else:
             row.state, row.message = handled.state, handled.message
-        TelegramUpdate.objects.filter(pk=row.pk).update(state=row.state, error=row.error, message=row.message)
+            _bound_stranger(row, handled.stranger)
+        row.save(update_fields=["state", "error", "message", "sender_id", "payload"] if row.sender_id else SETTLED)
     return True
+
+
+def _bound_stranger(row: TelegramUpdate, stranger: Person | None) -> None:
+    """Who is not let in can fill no disk: beyond a day's share only the number of his update is kept."""
+    if stranger is None:
+        return
+    row.sender_id = int(stranger.external_id)
+    today = TelegramUpdate.objects.filter(sender_id=row.sender_id, received_at__gt=timezone.now() - timedelta(days=1))
+    if today.count() >= STRANGER_UPDATES_A_DAY:
+        row.payload = {"update_id": row.update_id}
 
 
 INSERT = """
@@ -100,6 +116,7 @@ def _person(sender: payloads.Sender) -> Person:
 def _said(said: payloads.ChatMessage | None) -> Handled:
     if said is None:
         return Handled(state=State.IGNORED)
+    person = _person(said.sender)
     received = message_receive(
         Inbound(
             channel=CHANNEL,
@@ -107,7 +124,7 @@ def _said(said: payloads.ChatMessage | None) -> Handled:
             topic=said.topic,
             kind=Thread.Kind.PRIVATE if said.chat_type == "private" else Thread.Kind.GROUP,
             title=said.title,
-            person=_person(said.sender),
+            person=person,
             text=said.text,
             external_id=str(said.message_id),
             reply_to=said.reply_to,
@@ -115,7 +132,8 @@ def _said(said: payloads.ChatMessage | None) -> Handled:
             files=said.files,
         )
     )
-    return Handled(state=State.HANDLED, message=received.message)
+    stranger = None if person.state == Person.State.ALLOWED else person
+    return Handled(state=State.HANDLED, message=received.message, stranger=stranger)
 
 
 def _edited(edited: payloads.ChatMessage | None) -> Handled:

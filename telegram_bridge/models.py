@@ -18,6 +18,7 @@ class TelegramUpdate(models.Model):
     payload = models.JSONField()
     state = models.CharField(max_length=8, choices=State, default=State.STORED)
     error = models.TextField(blank=True)
+    sender_id = models.BigIntegerField(null=True, blank=True, help_text="Set where the sender is not allowed in.")
     message = models.ForeignKey(Message, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     received_at = models.DateTimeField(auto_now_add=True)
 
@@ -27,6 +28,12 @@ class TelegramUpdate(models.Model):
             models.UniqueConstraint(fields=["bot_id", "update_id"], name="one_row_an_update"),
         ]
         indexes = [
+            # What strangers sent: counted for the cap, and emptied after a week.
+            models.Index(
+                fields=["sender_id", "received_at"],
+                name="update_of_stranger",
+                condition=models.Q(sender_id__isnull=False),
+            ),
             # The dead letters of this direction.
             models.Index(fields=["-id"], name="update_failed", condition=models.Q(state="failed")),
         ]

@@ -1,13 +1,16 @@
 """The cast of the tests: the owner, a stranger who must get nothing, the stand-ins, and who plays the workers."""
 
 from collections.abc import Callable, Iterator
+from importlib import import_module
 
 import pytest
+from django.apps import apps
 from django.utils import timezone
 from django_q.models import OrmQ
 
 from approvals.models import Approval
 from approvals.services import approval_decide
+from budget.models import Price
 from common import discovery, queue
 from common.queue import Lane
 from jobs.models import Job
@@ -50,8 +53,10 @@ def brain() -> Brain:
 
 
 @pytest.fixture
-def model(settings, brain) -> Iterator[ScriptedModel]:
+def model(db, settings, brain) -> Iterator[ScriptedModel]:
     """The Messages API stand-in; the product is pointed to it."""
+    if not Price.objects.exists():  # a test with real transactions has emptied the tables
+        import_module("budget.migrations.0002_seed_prices_and_limits").seed(apps, None)
     with ScriptedModel(brain) as standing_in:
         settings.ANTHROPIC_BASE_URL = standing_in.url
         settings.ANTHROPIC_API_KEY = "test-key"

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from approvals.models import Approval
 from common import bus
-from common.text import split_utf16
+from common.text import split_utf16, utf16_len
 from common.transactions import joined
 from ops import audit
 from threads.channels import channel_of
@@ -101,11 +101,17 @@ def card_close(*, approval: Approval, line: str) -> None:
             kind=Delivery.Kind.EDIT,
             edits=card,
             approval=approval,
-            text=f"{card.text}\n\n{line}",
+            text=_closed(card.text, line, channel.text_limit),
             job_ref=card.job_ref,
             **_arrival(channel.pulls),
         )
         bus.notify(OUTBOX_CHANNEL, card.thread.channel)
+
+
+def _closed(text: str, line: str, limit: int) -> str:
+    """The card with what became of it, within the limit: of a long card the beginning stays, of a long line too."""
+    line = split_utf16(line, limit // 2)[0]
+    return split_utf16(text, limit - utf16_len(line) - 2)[0] + f"\n\n{line}"
 
 
 def _arrival(pulls: bool) -> dict[str, Any]:

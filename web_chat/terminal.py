@@ -35,9 +35,12 @@ class Answer:
 
 @dataclass(frozen=True, kw_only=True)
 class Show:
-    """What the reader is told, and what he is asked: `ask` gives None where nobody can answer that card."""
+    """What the reader is told, and what he is asked.
 
-    item: Callable[[Item], None]
+    `item` gets the text that was shown before, empty for what is new; `ask` gives None where nobody can answer that card.
+    """
+
+    item: Callable[[Item, str], None]
     state: Callable[[Pulse, list[str]], None]
     trouble: Callable[[str], None]
     ask: Callable[[Item], Answer | None]
@@ -121,7 +124,7 @@ class Conversation:
         news = [item for item in self._items() if not item.mine and self.known.get(item.key) != item.text]
         self.since = now
         for item in news:
-            self.show.item(item)
+            self.show.item(item, self.known.get(item.key, ""))
             self.known[item.key] = item.text
         return news
 

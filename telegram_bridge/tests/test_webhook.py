@@ -1,14 +1,18 @@
 """What comes in over HTTP: stored once, acknowledged after commit, refused where it is not Telegram's."""
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.utils import timezone
 
 from approvals.models import Approval
 from common.queue import run_now
 from jobs.models import Job
+from telegram_bridge import inbound
 from telegram_bridge.models import TelegramUpdate
+from telegram_bridge.tasks import prune
 from tests.cast import OWNER_ID, STRANGER_ID
 from threads.models import Delivery, Message, PairingRequest, Person
 
@@ -145,6 +149,20 @@ def test_a_stranger_is_refused_once_and_asks_for_pairing(post):
     assert Delivery.objects.count() == 1
     assert PairingRequest.objects.get().person.external_id == str(STRANGER_ID)
     assert not Job.objects.exists()
+
+
+def test_a_stranger_can_fill_no_disk(post, monkeypatch):
+    monkeypatch.setattr(inbound, "STRANGER_UPDATES_A_DAY", 1)
+    post(message(1, user_id=STRANGER_ID, text="short"))
+    post(message(2, user_id=STRANGER_ID, text="x" * 4000))
+    first, second = TelegramUpdate.objects.order_by("update_id")
+    assert "message" in first.payload
+    assert second.payload == {"update_id": 2}
+    TelegramUpdate.objects.update(received_at=timezone.now() - timedelta(days=8))
+    prune()
+    first.refresh_from_db()
+    assert first.payload == {}
+    assert post(message(1, user_id=STRANGER_ID)).json()["new"] is False
 
 
 def test_a_stranger_in_the_owners_group_stays_a_stranger(post):

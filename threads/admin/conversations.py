@@ -1,6 +1,5 @@
 """Threads with their messages, however many."""
 
-
 from django.contrib import admin
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest

@@ -117,7 +117,9 @@ async def _body(response: httpx.Response) -> tuple[bytes, bool]:
 
 def _charset(response: httpx.Response) -> str:
     try:
-        return codecs.lookup(response.charset_encoding or "utf-8").name
+        name = response.charset_encoding or "utf-8"
+        b"".decode(name)  # some codecs of Python's are no encodings of text
+        return codecs.lookup(name).name
     except LookupError:
         return "utf-8"
 

@@ -21,11 +21,11 @@ def http_request(context: ToolContext, arguments: dict[str, Any]) -> ToolResult:
         answer = background.run(fetch(request), stop=context.stop, timeout=SECONDS)
     except TimeoutError as error:
         raise ToolProblem(f"{arguments['url']} did not answer within {SECONDS:g} s.") from error
-    text, cut = shorten_middle(_text(answer), SHOWN)
+    text, cut = shorten_middle(answer_text(answer), SHOWN)
     return ToolResult(output=text, truncated=cut or answer.cut)
 
 
-def _text(answer: Answer) -> str:
+def answer_text(answer: Answer) -> str:
     kind = answer.headers.get("content-type", "")
     head = [f"HTTP {answer.status} {answer.url}", f"content-type: {kind}"]
     head += [f"location: {answer.headers['location']}"] if "location" in answer.headers else []

@@ -52,8 +52,9 @@ def events(text):
 def test_a_message_with_yes_is_answered(chat, acting):
     code, out, _ = chat("what", "is", "the uptime?", "--yes")
     assert code == 0
-    assert "Plan for job" in out
+    assert out.count("Plan for job") == 1
     assert "$ uptime" in out
+    assert "Approved via the terminal" in out
     assert out.rstrip().endswith("It has been up for long.")
     assert Approval.objects.get().decided_via == "terminal"
 
@@ -94,7 +95,7 @@ def test_programs_read_events(chat, acting):
     told = events(out)
     assert code == 0
     names = [event["event"] for event in told]
-    assert {"state", "card", "said", "end"} == set(names)
+    assert {"state", "card", "edited", "said", "end"} == set(names)
     assert told[-1] == {"event": "end", "job": Job.objects.get().pk, "state": "done"}
     assert next(event for event in told if event["event"] == "card")["choices"] == ["ok", "cancel"]
 

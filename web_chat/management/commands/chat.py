@@ -87,14 +87,15 @@ class Command(BaseCommand):
         self.event("end", job=job.pk if job else None, state=str(state))
         return state == State.DONE
 
-    def tell(self, item: Item) -> None:
-        """Something that the agent said, or a new text of it."""
+    def tell(self, item: Item, before: str) -> None:
+        """Something that the agent said; of a text that only grew, people read what is new."""
         card = item.card if item.card and item.card.open else None
         if self.options["json"]:
             details = {"choices": [word for word, _ in card.choices], "kind": card.kind} if card else {}
-            self.event("card" if card else "said", key=item.key, job=item.job, text=item.text, **details)
+            self.event("card" if card else "edited" if before else "said", key=item.key, job=item.job, text=item.text, **details)
         else:
-            self.stdout.write(printable(item.text) + "\n")
+            text = item.text.removeprefix(before) if before else item.text
+            self.stdout.write(printable(text.strip()) + "\n")
 
     def tell_state(self, pulse: Pulse, lines: list[str]) -> None:
         """What is going on: an event for programs, a faint line for people."""
