@@ -105,6 +105,8 @@ def stop(data_dir: Path) -> None:
         _forget_dead_server(data_dir)
         if (data_dir / "postgres" / "postmaster.pid").exists():
             _run(data_dir, "pg_ctl", "-w", "-m", "fast", "stop")
+        if (short := _socket_dir(data_dir)) != data_dir / "postgres":
+            shutil.rmtree(short, ignore_errors=True)
 
 
 def _make(data_dir: Path) -> None:

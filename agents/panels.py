@@ -59,7 +59,7 @@ def _part(part: Any) -> str:
     """A content block of the Messages API, as a person reads it."""
     match part:
         case {"type": "text", "text": str(said)}:
-            return text(said)
+            return text(said, prose=True)
         case {"type": "thinking", "thinking": str(thought)}:
             return format_html("<details><summary>Thinking</summary>{}</details>", text(thought))
         case {"type": "tool_use", "name": name, "input": {"command": str(command), **rest}} if not rest:

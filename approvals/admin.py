@@ -12,6 +12,8 @@ from approvals.services import approval_decide
 from common.admin import (
     CockpitAdmin,
     Dialog,
+    RadioWidget,
+    TextWidget,
     act,
     actor_of,
     dialog,
@@ -27,8 +29,8 @@ VIA = "admin"
 class AnswerDialog(Dialog):
     """The card as it was shown, its choices, and a note for whoever asked."""
 
-    choice = forms.ChoiceField(label="Your answer", widget=forms.RadioSelect)
-    note = forms.CharField(required=False, widget=forms.Textarea(attrs={"rows": 2}), max_length=2000)
+    choice = forms.ChoiceField(label="Your answer", widget=RadioWidget)
+    note = forms.CharField(required=False, widget=TextWidget(attrs={"rows": 2}), max_length=2000)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -37,7 +39,9 @@ class AnswerDialog(Dialog):
         field = self.fields["choice"]
         assert isinstance(field, forms.ChoiceField)
         field.choices = choices
-        field.initial = self.request.GET.get("choice") or next((word for word, _ in choices), None)
+        pressed = self.request.GET.get("choice", "")
+        if pressed in dict(choices):  # a button of the front page has said it already
+            field.initial, field.widget, self.submit_text = pressed, forms.HiddenInput(), dict(choices)[pressed]
 
     def render_before_template(self) -> str:
         shown = self.approval.card if self.approval else {}

@@ -74,8 +74,7 @@ class LimitAdmin(CockpitAdmin):
         return self.has_act_permission(request)
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
-        new = ["name", "unit", "scope", "amount", "enabled"]
-        return [*new, "day", "used", "reserved", "created_at"] if obj is not None else new
+        return super().get_fields(request, obj) if obj is not None else ["name", "unit", "scope", "amount", "enabled"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         return super().get_readonly_fields(request, obj) if obj is not None else []

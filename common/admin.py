@@ -18,15 +18,24 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import action
 from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
+from unfold.widgets import (
+    UnfoldAdminRadioSelectWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
+)
 
 from common.errors import AgentError
-from common.panels import Block, Column, Panel, badge, columns_of, data, panels_of, text
+from common.panels import Block, Column, Panel, badge, columns_of, data, moment, panels_of, text
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 AdminClass = TypeVar("AdminClass", bound=type["CockpitAdmin"])
 COUNTED = 10_000
 LABEL_FIELDS = ("job_ref", "thread_ref", "run_ref", "person_ref", "actor", "subject", "decided_by", "changed_by")
 LONG_FIELDS = (models.TextField, models.JSONField)
+
+LineWidget, TextWidget = UnfoldAdminTextInputWidget, UnfoldAdminTextareaWidget
+SelectWidget, RadioWidget = UnfoldAdminSelectWidget, UnfoldAdminRadioSelectWidget
 
 _pages: dict[str, str] = {}
 
@@ -86,6 +95,16 @@ def state_column(name: str = "state") -> Callable[[Any], str]:
 
 
 @cache
+def time_column(name: str) -> Callable[[Any], str]:
+    """A time, the same way on every page."""
+
+    def show(row: Any) -> str:
+        return moment(getattr(row, name))
+
+    return _named(show, name)
+
+
+@cache
 def added_column(added: Column) -> Callable[[Any], str]:
     """A column that another app adds to a list."""
 
@@ -119,7 +138,12 @@ class CappedPaginator(Paginator):  # type: ignore[type-arg]
 
 
 class Dialog(BaseDialogForm):  # type: ignore[misc]
-    """The form inside a dialog; without fields of its own it only asks for confirmation."""
+    """The form inside a dialog; without fields of its own it only asks for confirmation.
+
+    `submit_text` goes before what the action calls its button.
+    """
+
+    submit_text = ""
 
 
 class CockpitAdmin(ModelAdmin):  # type: ignore[misc]
@@ -172,7 +196,15 @@ class CockpitAdmin(ModelAdmin):  # type: ignore[misc]
         return rows
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
-        return [*super().get_list_display(request), *(added_column(added) for added in columns_of(self.label))]
+        own = [self._column(name) for name in super().get_list_display(request)]
+        return [*own, *(added_column(added) for added in columns_of(self.label))]
+
+    def _column(self, name: Any) -> Any:
+        return time_column(name) if name in self._times else name
+
+    @cached_property
+    def _times(self) -> set[str]:
+        return {field.name for field in self.model._meta.fields if isinstance(field, models.DateTimeField)}
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
@@ -184,12 +216,17 @@ class CockpitAdmin(ModelAdmin):  # type: ignore[misc]
                 detail={name: str(form.cleaned_data.get(name)) for name in form.changed_data},
             )
 
+    def facts(self) -> list[Any]:
+        """The short fields of a row, as lines of its page."""
+        return [self._line(field) for field in self.model._meta.fields if not self._is_long(field)]
+
     def get_fields(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
-        shown = [field for field in self.model._meta.fields if not self._is_long(field)]
-        return [self._line(field) for field in shown]
+        """Two facts a line; what can be edited has a line of its own."""
+        fixed = [fact for fact in self.facts() if fact not in self.editable]
+        return [*(tuple(fixed[at : at + 2]) for at in range(0, len(fixed), 2)), *self.editable]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
-        return [field for field in self.get_fields(request, obj) if field not in self.editable]
+        return [fact for fact in self.facts() if fact not in self.editable]
 
     def _is_long(self, field: Any) -> bool:
         return isinstance(field, LONG_FIELDS) and field.name not in self.editable
@@ -199,7 +236,7 @@ class CockpitAdmin(ModelAdmin):  # type: ignore[misc]
             return field.name
         if field.name in LABEL_FIELDS:
             return link_column(field.name)
-        return state_column(field.name) if field.name == "state" else field.name
+        return state_column(field.name) if field.name == "state" else self._column(field.name)
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         """Only the buttons that apply to the row as it is now."""
@@ -261,7 +298,7 @@ def act(request: HttpRequest, verb: Callable[[], object], *, done: str) -> HttpR
 
 
 def act_on_each(request: HttpRequest, rows: Iterable[Model], verb: Callable[[Any], object], *, done: str) -> None:
-    """Call a service for each selected row and report how many it was; each refusal is told with its reason."""
+    """Call a service for each selected row and report `done` with how many it was; each refusal is told with its reason."""
     count = 0
     for row in rows:
         try:
@@ -269,7 +306,7 @@ def act_on_each(request: HttpRequest, rows: Iterable[Model], verb: Callable[[Any
             count += 1
         except AgentError as error:
             messages.warning(request, f"{row}: {error}")
-    messages.success(request, f"{count} {done}.")
+    messages.success(request, f"{done}: {count}.")
 
 
 def _back(request: HttpRequest) -> HttpResponse:

@@ -136,18 +136,23 @@ def usd(amount: Decimal | None) -> str:
     return "unknown" if amount is None else f"${amount:,.4f}"
 
 
-def text(content: str) -> str:
-    """A text as it was written, escaped and without secrets; a long one opens on a click."""
+def text(content: str, *, prose: bool = False) -> str:
+    """A text as it was written, escaped and without secrets; a long one opens on a click.
+
+    `prose` is set like a letter, everything else like a listing.
+    """
+    style = "sa-text sa-prose" if prose else "sa-text"
     shown = redact(content[:MOST_TEXT]) + (
         f"\n… {len(content):,} characters in all" if len(content) > MOST_TEXT else ""
     )
     if not shown.strip():
         return format_html('<p class="sa-empty">{}</p>', "(empty)")
     if len(shown) <= LONG_TEXT:
-        return format_html('<pre class="sa-text">{}</pre>', shown)
+        return format_html('<pre class="{}">{}</pre>', style, shown)
     return format_html(
-        '<details><summary>{}…</summary><pre class="sa-text">{}</pre></details>',
+        '<details><summary>{}…</summary><pre class="{}">{}</pre></details>',
         " ".join(shown[:200].split()),
+        style,
         shown,
     )
 

@@ -6,14 +6,14 @@ from django import forms
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 
-from common.admin import CockpitAdmin, Dialog, act, actor_of, dialog, link_column, page_of
+from common.admin import CockpitAdmin, Dialog, LineWidget, act, actor_of, dialog, link_column, page_of
 from common.panels import ago, badge
 from ops.models import AuditEvent, Heartbeat, Notice, Switch
 from ops.switches import is_on, switch_set
 
 
 class ReasonDialog(Dialog):
-    reason = forms.CharField(max_length=200, required=False, help_text="Kept in the audit trail.")
+    reason = forms.CharField(max_length=200, required=False, widget=LineWidget, help_text="Kept in the audit trail.")
 
 
 @page_of(Switch, label="switch")

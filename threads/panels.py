@@ -48,8 +48,11 @@ def _block(message: Message) -> Block:
         facts.append(format_html("edited {}", moment(message.edited_at)))
     if message.job_ref:
         facts.append(label_link(message.job_ref))
-    body = [text(message.text)] if message.text else []
-    body += [format_html('<div class="sa-dim">earlier:</div>{}', text(each.text)) for each in message.revisions.all()]
+    body = [text(message.text, prose=True)] if message.text else []
+    body += [
+        format_html('<div class="sa-dim">earlier:</div>{}', text(each.text, prose=True))
+        for each in message.revisions.all()
+    ]
     body += [_file(each) for each in message.artifacts.all()]
     heading = "Agent" if own else str(message.person or "User")
     return Block(heading=heading, facts=facts, body=body, tone="model" if own else "person")

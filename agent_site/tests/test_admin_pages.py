@@ -30,8 +30,8 @@ EVIL = "<script>alert('evil')</script>"
 @pytest.fixture
 def busy_place(model, workspace, brain, owner, stranger, hear, work, press) -> Job:
     """A row of everything, with hostile words wherever people and models have a say."""
-    brain.classification = classified(summary=EVIL, plan=[EVIL], commands=[f"echo \"{EVIL}\""], intent="command")
-    brain.turns = [call_tool("shell", {"command": f"echo \"{EVIL}\""}), say(EVIL)]
+    brain.classification = classified(summary=EVIL, plan=[EVIL], commands=[f'echo "{EVIL}"'], intent="command")
+    brain.turns = [call_tool("shell", {"command": f'echo "{EVIL}"'}), say(EVIL)]
     job = hear(owner, f"run it {EVIL}").job
     work()
     press()
@@ -68,7 +68,11 @@ def test_its_list_and_its_page_open(model_class, busy_place, superuser, client):
     name = f"admin:{model_class._meta.app_label}_{model_class._meta.model_name}"
     row = model_class._default_manager.order_by("-pk").first()
     assert row is not None, "the cast has no such row"
-    pages = [reverse(f"{name}_changelist"), f"{reverse(f'{name}_changelist')}?q=12", reverse(f"{name}_change", args=[row.pk])]
+    pages = [
+        reverse(f"{name}_changelist"),
+        f"{reverse(f'{name}_changelist')}?q=12",
+        reverse(f"{name}_change", args=[row.pk]),
+    ]
     if admin.site._registry[model_class].has_add_permission(client.get(pages[0]).wsgi_request):
         pages.append(reverse(f"{name}_add"))
     for page in pages:
@@ -124,7 +128,9 @@ def oldest_row(name: str) -> Model:
 
 def snapshot() -> list[object]:
     """Every row of every model of ours."""
-    return [list(model_class._default_manager.order_by("pk").values()) for model_class in MODELS if model_class is not OrmQ]
+    return [
+        list(model_class._default_manager.order_by("pk").values()) for model_class in MODELS if model_class is not OrmQ
+    ]
 
 
 def test_an_observer_may_look_but_no_button_is_offered_or_works(busy_place, client, django_user_model):

@@ -66,7 +66,9 @@ def test_the_switches_and_processes_are_shown(front):
     assert reverse("admin:ops_switch_pause_on") in page
 
 
-def test_the_number_of_queries_does_not_grow_with_the_rows(owner, hear, superuser, client, django_assert_max_num_queries):
+def test_the_number_of_queries_does_not_grow_with_the_rows(
+    owner, hear, superuser, client, django_assert_max_num_queries
+):
     for number in range(12):
         hear(owner, "more", address=f"chat {number}")
     client.force_login(superuser)

@@ -29,16 +29,26 @@ def answer(client, card: Approval, choice: str, note: str = ""):
 
 
 def test_the_dialog_shows_the_card_and_its_choices(card, client):
-    page = client.get(url(card), {"choice": "cancel"}).content.decode()
+    page = client.get(url(card)).content.decode()
     assert "Plan for job" in page
-    assert 'value="cancel"' in page
-    assert page.index("checked") > page.index('value="cancel"')
+    assert 'type="radio" name="choice" value="ok"' in page
+
+
+def test_a_button_that_was_pressed_needs_no_choice_any_more(card, client):
+    page = client.get(url(card), {"choice": "cancel"}).content.decode()
+    assert 'type="hidden" name="choice" value="cancel"' in page
+    assert "radio" not in page
 
 
 def test_an_ok_is_recorded_with_who_and_where(card, client, superuser):
     answer(client, card, "ok", "fine")
     card.refresh_from_db()
-    assert (card.state, card.decided_by, card.decided_via, card.note) == ("approved", f"user:{superuser.pk}", "admin", "fine")
+    assert (card.state, card.decided_by, card.decided_via, card.note) == (
+        "approved",
+        f"user:{superuser.pk}",
+        "admin",
+        "fine",
+    )
     assert Job.objects.get().state == State.EXECUTING
 
 

@@ -7,10 +7,13 @@ the same cores do both, and that figure is printed beside it.
 import argparse
 import json
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
@@ -18,7 +21,7 @@ from agent_site import embedded_postgres
 from agent_site.trial import BASE_DIR, Trial
 from bench.support import pgbench
 from bench.support.figures import Report, spread
-from bench.support.instance import configured, connect, people
+from bench.support.instance import complaints, configured, connect, cpu, people
 from bench.support.outside import Model, Telegram
 from bench.support.posting import Posted, post_all
 
@@ -35,25 +38,43 @@ def main() -> int:
     given = parser.parse_args()
     report = Report("Intake")
     report.say(f"{given.updates} text messages of {given.chats} chats by webhook, at {CONNECTIONS} connections\n")
-    with alone(given.chats) as (trial, database):
+    with alone(given.chats) as site:
         report.say("The web server alone")
-        done = post(trial, updates(given.updates, given.chats))
+        done = posted(report, site, given.updates, given.chats)
         rate = given.updates / done.seconds
         report.at_least("updates stored", rate, LEAST, "a second")
         report.at_most("p99", spread(done.milliseconds).p99, P99_MS, "ms")
-        report.say(f"          ms: {spread(done.milliseconds)}")
-        stored(report, database, done, given.updates)
-        peer(report, trial, database, rate)
-    with whole(given.chats) as (trial, database):
-        report.say("With the clusters at work on them (no limit)")
-        done = post(trial, updates(given.updates, given.chats))
-        report.say(f"          {given.updates / done.seconds:.0f} a second, ms: {spread(done.milliseconds)}")
-        stored(report, database, done, given.updates)
+        stored(report, site, done, given.updates)
+        peer(report, site, rate)
+    with whole(given.chats) as site:
+        report.say("With the clusters at work on them (no limit for the rate)")
+        done = posted(report, site, given.updates, given.chats)
+        report.say(f"          {given.updates / done.seconds:.0f} a second")
+        stored(report, site, done, given.updates)
     return report.end()
 
 
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """A trial, the process that everything of it descends from, and a connection to its database."""
+
+    trial: Trial
+    top: int
+    database: "psycopg.Connection[Any]"
+
+
+def posted(report: Report, site: Site, count: int, chats: int) -> Posted:
+    """Posts the updates and tells how long each took, and how much CPU."""
+    before = cpu(site.trial, top=site.top)
+    done = post(site.trial, updates(count, chats))
+    used = cpu(site.trial, top=site.top) - before
+    report.say(f"          ms: {spread(done.milliseconds)}")
+    report.say(f"          CPU an update: {used.each(count)}")
+    return done
+
+
 @contextmanager
-def alone(chats: int) -> Iterator[tuple[Trial, "psycopg.Connection"]]:
+def alone(chats: int) -> Iterator[Site]:
     """A trial of which nothing runs but the web server and the database."""
     with ExitStack() as stack:
         trial = Trial()
@@ -66,16 +87,16 @@ def alone(chats: int) -> Iterator[tuple[Trial, "psycopg.Connection"]]:
             raise RuntimeError(done.stderr[-2000:])
         with trial.log.open("ab") as log:
             web = subprocess.Popen(
-                [*python(), "manage.py", "web"], cwd=BASE_DIR, env=trial.environment, stdout=log, stderr=log
+                [sys.executable, "manage.py", "web"], cwd=BASE_DIR, env=trial.environment, stdout=log, stderr=log
             )
         stack.callback(web.wait, 15)
         stack.callback(web.terminate)
         until_served(trial)
-        yield trial, stack.enter_context(connect(trial))
+        yield Site(trial=trial, top=web.pid, database=stack.enter_context(connect(trial)))
 
 
 @contextmanager
-def whole(chats: int) -> Iterator[tuple[Trial, "psycopg.Connection"]]:
+def whole(chats: int) -> Iterator[Site]:
     """A trial with everything."""
     with Telegram() as telegram, Model() as model:
         trial = Trial(APPROVAL_POLICY="every_job", TELEGRAM_RATE_LIMITS="off")
@@ -84,13 +105,8 @@ def whole(chats: int) -> Iterator[tuple[Trial, "psycopg.Connection"]]:
             telegram.call("open_chat", chat_id=chat)
         with trial, connect(trial) as database:
             until_served(trial)
-            yield trial, database
-
-
-def python() -> list[str]:
-    import sys
-
-    return [sys.executable]
+            assert trial.process is not None
+            yield Site(trial=trial, top=trial.process.pid, database=database)
 
 
 def until_served(trial: Trial) -> None:
@@ -125,20 +141,22 @@ def post(trial: Trial, bodies: Iterator[bytes]) -> Posted:
     return post_all(port=trial.port, path=PATH, headers=SECRET, bodies=bodies, connections=CONNECTIONS)
 
 
-def stored(report: Report, database: "psycopg.Connection", done: Posted, wanted: int) -> None:
+def stored(report: Report, site: Site, done: Posted, wanted: int) -> None:
     """Every update that was posted has its row, and none has two; each made its message."""
     query = "SELECT update_id, state, message_id FROM telegram_bridge_telegramupdate WHERE update_id >= %s"
-    rows = database.execute(query, [FIRST_UPDATE]).fetchall()
+    rows = site.database.execute(query, [FIRST_UPDATE]).fetchall()
     lost = set(range(FIRST_UPDATE, FIRST_UPDATE + wanted)) - {row[0] for row in rows}
     handled = sum(row[1] == "handled" and row[2] is not None for row in rows)
     report.must("all acknowledged with 200", done.statuses == {200: wanted}, str(dict(done.statuses)))
     report.must("none lost", not lost and len(rows) == wanted, f"{len(lost)} lost")
     report.must("each with its message", handled == wanted, f"{handled} of {wanted}")
+    for line in complaints(site.trial) if done.statuses != {200: wanted} else []:
+        report.say(f"          its log: {line}")
     report.say()
 
 
-def peer(report: Report, trial: Trial, database: "psycopg.Connection", rate: float) -> None:
+def peer(report: Report, site: Site, rate: float) -> None:
     """The same inserts without us: what the database can do on this machine."""
-    told = pgbench.run(trial, database, connections=CONNECTIONS, seconds=PGBENCH_SECONDS)
+    told = pgbench.run(site.trial, site.database, connections=CONNECTIONS, seconds=PGBENCH_SECONDS)
     report.say(f"pgbench with the same inserts at {CONNECTIONS} connections: {told:.0f} transactions a second")
     report.say(f"          intake is {rate / told:.2f} of that\n")

@@ -1,6 +1,7 @@
 """A throw-away instance of the product between two stand-ins, with a look into its database and its processes."""
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from agent_site.trial import Trial
 from bench.support.outside import Model, Telegram
 
 FIRST_CHAT = 1000
+ERROR = re.compile(r"([\w.]+(Error|Exception|Deadlock\w*|Conflict)\b:?)|(.*\b(ERROR|CRITICAL)\b)")
 
 
 def people(count: int) -> list[int]:
@@ -94,8 +96,7 @@ class Instance:
     def processes(self) -> list[psutil.Process]:
         """The supervisor and everything under it; the database server is none of them."""
         assert self.trial.process is not None
-        top = psutil.Process(self.trial.process.pid)
-        return [top, *top.children(recursive=True)]
+        return family(self.trial.process.pid)
 
     def names(self) -> dict[int, str]:
         """What each process is, by its heartbeat, its parent's, or its place in the supervisor's table."""
@@ -110,18 +111,9 @@ class Instance:
 
     def cpu(self) -> "Cpu":
         """Seconds of CPU used so far."""
-        return Cpu(
-            product=sum(_seconds(process) for process in self.processes()),
-            database=sum(_seconds(process) for process in self._servers()),
-            outside=self.telegram.cpu() + (0.0 if self._model_url else self.model.cpu()),
-        )
-
-    def _servers(self) -> Iterator[psutil.Process]:
-        """PostgreSQL's processes: not ours by descent, for it puts itself into the background."""
-        path = Path(self.trial.environment["DATA_DIR"], "postgres", "postmaster.pid")
-        postmaster = psutil.Process(int(path.read_text().split("\n", 1)[0]))
-        yield postmaster
-        yield from postmaster.children(recursive=True)
+        assert self.trial.process is not None
+        outside = self.telegram.cpu() + (0.0 if self._model_url else self.model.cpu())
+        return cpu(self.trial, top=self.trial.process.pid, outside=outside)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,6 +135,30 @@ class Cpu:
         """In milliseconds a piece."""
         ours, database, outside = (1000 * value / count for value in (self.product, self.database, self.outside))
         return f"{ours + database:.1f} ms (ours {ours:.1f}, PostgreSQL {database:.1f}); beside it the stand-ins {outside:.1f}"
+
+
+def cpu(trial: Trial, *, top: int, outside: float = 0.0) -> Cpu:
+    """What a trial has used so far, `top` being the process that everything of ours descends from."""
+    # PostgreSQL is not ours by descent, for it puts itself into the background.
+    path = Path(trial.environment["DATA_DIR"], "postgres", "postmaster.pid")
+    postmaster = int(path.read_text().split("\n", 1)[0])
+    return Cpu(
+        product=sum(_seconds(process) for process in family(top)),
+        database=sum(_seconds(process) for process in family(postmaster)),
+        outside=outside,
+    )
+
+
+def family(pid: int) -> list[psutil.Process]:
+    """A process and everything under it."""
+    top = psutil.Process(pid)
+    return [top, *top.children(recursive=True)]
+
+
+def complaints(trial: Trial, *, most: int = 5) -> list[str]:
+    """The last lines of a trial's log that end a traceback or begin with an error."""
+    lines = trial.log.read_text(errors="replace").splitlines()
+    return [line[:300] for line in lines if ERROR.match(line)][-most:]
 
 
 def _seconds(process: psutil.Process) -> float:

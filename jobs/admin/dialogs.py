@@ -6,7 +6,7 @@ from django import forms
 from django.template.loader import render_to_string
 
 from approvals.models import Approval
-from common.admin import Dialog
+from common.admin import Dialog, LineWidget, TextWidget
 from jobs.selectors import approval_waiting, job_of
 
 
@@ -14,7 +14,7 @@ class ApproveDialog(Dialog):
     """The card that the job waits with; the answer is bound to it, even if another one has come meanwhile."""
 
     card = forms.IntegerField(widget=forms.HiddenInput)
-    note = forms.CharField(required=False, widget=forms.Textarea(attrs={"rows": 2}), max_length=2000)
+    note = forms.CharField(required=False, widget=TextWidget(attrs={"rows": 2}), max_length=2000)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -35,4 +35,6 @@ class ApproveDialog(Dialog):
 
 
 class CancelDialog(Dialog):
-    reason = forms.CharField(max_length=300, required=False, help_text="Told to nobody, kept with the job.")
+    reason = forms.CharField(
+        max_length=300, required=False, widget=LineWidget, help_text="Told to nobody, kept with the job."
+    )

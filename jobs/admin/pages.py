@@ -46,9 +46,10 @@ class JobAdmin(CockpitAdmin):
         entries = LedgerEntry.objects.exclude(job_ref="").filter(job_ref=ref).order_by().values("job_ref")
         return rows.annotate(cost_usd=Subquery(entries.annotate(sum=Sum("cost_usd")).values("sum")))
 
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+    def facts(self) -> list[Any]:
         hidden = ("lease_owner", "lease_epoch", "lease_expires_at", "revision", "approval")
-        return [*(field for field in super().get_fields(request, obj) if field not in hidden), "cost"]
+        fields = [field for field in self.model._meta.fields if field.name not in (*hidden, "error", "classification")]
+        return [*(self._line(field) for field in fields), "cost"]
 
     def panels(self, request: HttpRequest, row: Job) -> list[Panel]:
         return panels_of(request, row.ref)
@@ -105,25 +106,25 @@ class JobAdmin(CockpitAdmin):
         actor = actor_of(request)
         each = rows.filter(state=State.AWAITING).order_by("pk")
         act_on_each(
-            request, each, lambda job: _say_yes(approval_waiting(job), actor=actor, note=""), done="jobs approved"
+            request, each, lambda job: _say_yes(approval_waiting(job), actor=actor, note=""), done="Jobs approved"
         )
 
     @admin.action(description="Cancel those that are open", permissions=["act"])
     def cancel_selected(self, request: HttpRequest, rows: QuerySet[Job]) -> None:
         each = rows.filter(state__in=OPEN).order_by("pk")
-        act_on_each(request, each, _cancel(actor_of(request), ""), done="jobs cancelled")
+        act_on_each(request, each, _cancel(actor_of(request), ""), done="Jobs cancelled")
 
     @admin.action(description="Retry those that failed", permissions=["act"])
     def retry_selected(self, request: HttpRequest, rows: QuerySet[Job]) -> None:
         actor = actor_of(request)
         each = rows.filter(state=State.FAILED).order_by("pk")
-        act_on_each(request, each, lambda job: job_retry(job, actor=actor), done="jobs queued again")
+        act_on_each(request, each, lambda job: job_retry(job, actor=actor), done="Jobs queued again")
 
     @admin.action(description="Reopen those that expired", permissions=["act"])
     def reopen_selected(self, request: HttpRequest, rows: QuerySet[Job]) -> None:
         actor = actor_of(request)
         each = rows.filter(state=State.EXPIRED).order_by("pk")
-        act_on_each(request, each, lambda job: job_reopen(job, actor=actor), done="jobs ask again")
+        act_on_each(request, each, lambda job: job_reopen(job, actor=actor), done="Jobs that ask again")
 
 
 def _say_yes(card: Approval | None, *, actor: str, note: str) -> Approval:

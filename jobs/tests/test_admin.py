@@ -148,12 +148,12 @@ def run_on(client, action: str, rows: list[Job]):
 def test_several_are_approved_at_once_and_counted(several, operator, client):
     Job.objects.filter(pk=several[0].pk).update(state=State.DONE)
     response = run_on(client, "approve_selected", several)
-    assert "2 jobs approved" in message_of(response)
+    assert "Jobs approved: 2" in message_of(response)
     assert set(Job.objects.exclude(pk=several[0].pk).values_list("state", flat=True)) == {"executing"}
 
 
 def test_several_are_cancelled_at_once_and_counted(several, operator, client):
-    assert "3 jobs cancelled" in message_of(run_on(client, "cancel_selected", several))
+    assert "Jobs cancelled: 3" in message_of(run_on(client, "cancel_selected", several))
     assert not Job.objects.exclude(state=State.CANCELLED).exists()
 
 

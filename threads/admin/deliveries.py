@@ -69,5 +69,5 @@ class DeliveryAdmin(CockpitAdmin):
             request,
             failed,
             lambda row: delivery_resend(delivery=row, actor=actor),
-            done="failed deliveries queued again",
+            done="Failed deliveries queued again",
         )

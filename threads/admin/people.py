@@ -4,7 +4,18 @@ from django import forms
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 
-from common.admin import CockpitAdmin, Dialog, act, actor_of, dialog, link_column, page_of, row_link, state_column
+from common.admin import (
+    CockpitAdmin,
+    Dialog,
+    SelectWidget,
+    act,
+    actor_of,
+    dialog,
+    link_column,
+    page_of,
+    row_link,
+    state_column,
+)
 from ops import audit
 from threads.models import PairingRequest, Person
 from threads.services import pairing_decide
@@ -24,6 +35,7 @@ class PersonAdmin(CockpitAdmin):
 class AllowDialog(Dialog):
     role = forms.ChoiceField(
         choices=Person.Role.choices,
+        widget=SelectWidget,
         initial=Person.Role.OPERATOR,
         help_text="An owner decides about everything, an operator about work, an observer only looks.",
     )

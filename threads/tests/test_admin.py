@@ -68,5 +68,5 @@ def test_only_failed_ones_of_the_selected_are_sent_again(failed, superuser, clie
     client.force_login(superuser)
     data = {"action": "resend_selected", "_selected_action": [failed.pk, sent.pk], "index": "0"}
     response = client.post(reverse("admin:threads_delivery_changelist"), data)
-    assert "1 failed deliveries queued again" in " ".join(str(each) for each in response.wsgi_request._messages)
+    assert "Failed deliveries queued again: 1" in " ".join(str(each) for each in response.wsgi_request._messages)
     assert Delivery.objects.filter(text="was sent").count() == 1

@@ -92,7 +92,13 @@ class Command(BaseCommand):
         card = item.card if item.card and item.card.open else None
         if self.options["json"]:
             details = {"choices": [word for word, _ in card.choices], "kind": card.kind} if card else {}
-            self.event("card" if card else "edited" if before else "said", key=item.key, job=item.job, text=item.text, **details)
+            self.event(
+                "card" if card else "edited" if before else "said",
+                key=item.key,
+                job=item.job,
+                text=item.text,
+                **details,
+            )
         else:
             text = item.text.removeprefix(before) if before else item.text
             self.stdout.write(printable(text.strip()) + "\n")
