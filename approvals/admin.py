@@ -9,18 +9,8 @@ from django.template.loader import render_to_string
 from approvals.models import Approval
 from approvals.panels import card, revisions
 from approvals.services import approval_decide
-from common.admin import (
-    CockpitAdmin,
-    Dialog,
-    RadioWidget,
-    TextWidget,
-    act,
-    actor_of,
-    dialog,
-    link_column,
-    page_of,
-    state_column,
-)
+from common.admin import CockpitAdmin, link_column, page_of, state_column
+from common.dialogs import Dialog, RadioWidget, TextWidget, act, actor_of, dialog
 from common.panels import Panel
 
 VIA = "admin"

@@ -1,4 +1,4 @@
-"""What each command of this folder begins with: the right Python, the right folder, then the measurement of that name."""
+"""What each command of this folder begins with: the right Python and folder, then the measurement of that name."""
 
 import importlib
 import importlib.util

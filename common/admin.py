@@ -1,31 +1,20 @@
-"""What every admin page is made of: rows that only services change, links made of labels, actions as dialogs."""
+"""What every admin page is made of: rows that only services change, and links made of labels."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, TypeVar, cast
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.core.paginator import Paginator
 from django.db import models
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.functional import cached_property
 from django.utils.html import format_html
-from django.utils.http import url_has_allowed_host_and_scheme
 from unfold.admin import ModelAdmin
-from unfold.decorators import action
-from unfold.enums import ActionVariant
-from unfold.forms import BaseDialogForm
-from unfold.widgets import (
-    UnfoldAdminRadioSelectWidget,
-    UnfoldAdminSelectWidget,
-    UnfoldAdminTextareaWidget,
-    UnfoldAdminTextInputWidget,
-)
 
-from common.errors import AgentError
+from common.dialogs import actor_of
 from common.panels import Block, Column, Panel, badge, columns_of, data, moment, panels_of, text
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -33,9 +22,6 @@ AdminClass = TypeVar("AdminClass", bound=type["CockpitAdmin"])
 COUNTED = 10_000
 LABEL_FIELDS = ("job_ref", "thread_ref", "run_ref", "person_ref", "actor", "subject", "decided_by", "changed_by")
 LONG_FIELDS = (models.TextField, models.JSONField)
-
-LineWidget, TextWidget = UnfoldAdminTextInputWidget, UnfoldAdminTextareaWidget
-SelectWidget, RadioWidget = UnfoldAdminSelectWidget, UnfoldAdminRadioSelectWidget
 
 _pages: dict[str, str] = {}
 
@@ -124,26 +110,12 @@ def _named(show: Callable[[Any], str], name: str) -> Callable[[Any], str]:
     return show
 
 
-def actor_of(request: HttpRequest) -> str:
-    """The label of who is logged in, as services record it."""
-    return f"user:{request.user.pk}"
-
-
 class CappedPaginator(Paginator):  # type: ignore[type-arg]
     """Counts to 10,000 and no further: exact counts of a million rows would cost more than the page itself."""
 
     @cached_property
     def count(self) -> int:
         return cast("QuerySet[Model]", self.object_list).order_by()[:COUNTED].count()
-
-
-class Dialog(BaseDialogForm):  # type: ignore[misc]
-    """The form inside a dialog; without fields of its own it only asks for confirmation.
-
-    `submit_text` goes before what the action calls its button.
-    """
-
-    submit_text = ""
 
 
 class CockpitAdmin(ModelAdmin):  # type: ignore[misc]
@@ -267,51 +239,3 @@ class CockpitAdmin(ModelAdmin):  # type: ignore[misc]
 def show_long(value: Any) -> str:
     """A long field: text as it is, JSON indented."""
     return text(value) if isinstance(value, str) else data(value)
-
-
-def dialog(
-    title: str, *, submit: str, description: str = "", form: type[Dialog] = Dialog, icon: str = "", danger: bool = False
-) -> Callable[[Function], Function]:
-    """Decorator: a button that opens a dialog and acts on its POST only, for those who may act.
-
-    (unfold's plain actions run on GET: they must not be used for anything that changes a row.)
-    """
-    made = action(
-        permissions=["act"],
-        description=title,
-        icon=icon or None,
-        variant=ActionVariant.DANGER if danger else ActionVariant.DEFAULT,
-        dialog={"title": title, "description": description, "form_class": form, "form_submit_text": submit},
-    )
-    return cast(Callable[[Function], Function], made)
-
-
-def act(request: HttpRequest, verb: Callable[[], object], *, done: str) -> HttpResponse:
-    """Call a service for a dialog: `done` or the error's sentence is the message; back to where it was opened."""
-    try:
-        verb()
-    except AgentError as error:
-        messages.error(request, str(error))
-    else:
-        messages.success(request, done)
-    return _back(request)
-
-
-def act_on_each(request: HttpRequest, rows: Iterable[Model], verb: Callable[[Any], object], *, done: str) -> None:
-    """Call a service for each selected row and report `done` with how many it was; each refusal is told with its reason."""
-    count = 0
-    for row in rows:
-        try:
-            verb(row)
-            count += 1
-        except AgentError as error:
-            messages.warning(request, f"{row}: {error}")
-    messages.success(request, f"{done}: {count}.")
-
-
-def _back(request: HttpRequest) -> HttpResponse:
-    """To the page that the dialog lies over: htmx names it, and follows a header in place of a redirect."""
-    url = request.headers.get("HX-Current-URL", "")
-    if not url_has_allowed_host_and_scheme(url, {request.get_host()}, require_https=request.is_secure()):
-        url = reverse("admin:index")
-    return HttpResponse(headers={"HX-Redirect": url}) if request.headers.get("HX-Request") else redirect(url)

@@ -6,7 +6,8 @@ from django import forms
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 
-from common.admin import CockpitAdmin, Dialog, LineWidget, act, actor_of, dialog, link_column, page_of
+from common.admin import CockpitAdmin, link_column, page_of
+from common.dialogs import Dialog, LineWidget, act, actor_of, dialog
 from common.panels import ago, badge
 from ops.models import AuditEvent, Heartbeat, Notice, Switch
 from ops.switches import is_on, switch_set

@@ -1,6 +1,6 @@
 """What a person does in the page or in the terminal: says something, answers a card."""
 
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import User
 from django.db import transaction
 
 from approvals.models import Approval
@@ -14,7 +14,7 @@ from web_chat.errors import Blocked, EmptyMessage, ForeignCard, MessageTooLong
 TEXT_LIMIT = 16_000
 
 
-def message_send(*, user: AbstractBaseUser, channel: str, text: str, external_id: str = "") -> Received:
+def message_send(*, user: User, channel: str, text: str, external_id: str = "") -> Received:
     """Take in what a user said in his own conversation; with an `external_id` a repetition changes nothing.
 
     Raises EmptyMessage, MessageTooLong (over 16,000 characters), Blocked.
@@ -33,9 +33,7 @@ def message_send(*, user: AbstractBaseUser, channel: str, text: str, external_id
 
 
 @transaction.atomic
-def card_decide(
-    *, user: AbstractBaseUser, channel: str, approval_id: int, revision: int, choice: str, note: str = ""
-) -> Approval:
+def card_decide(*, user: User, channel: str, approval_id: int, revision: int, choice: str, note: str = "") -> Approval:
     """Answer a card that was shown in the user's own conversation.
 
     Raises NotPermitted, ForeignCard, and what approval_decide raises.

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import User
 from django.utils import timezone
 
 from agents.recording import DRAFT_CHANNEL
@@ -37,7 +37,7 @@ class Answer:
 class Show:
     """What the reader is told, and what he is asked.
 
-    `item` gets the text that was shown before, empty for what is new; `ask` gives None where nobody can answer that card.
+    `item` gets the text that was shown before, empty for what is new; `ask` gives None where nobody can answer.
     """
 
     item: Callable[[Item, str], None]
@@ -50,7 +50,7 @@ class Show:
 class Conversation:
     """A user's conversation in the terminal channel. `known` holds the text of each item that was shown."""
 
-    user: AbstractBaseUser
+    user: User
     show: Show
     since: datetime = field(default_factory=timezone.now)
     known: dict[str, str] = field(default_factory=dict)

@@ -20,8 +20,8 @@ def main() -> int:
     given = parser.parse_args()
     report = Report("Idle")
     report.say(
-        "Telegram by long polling, TELEGRAM_RATE_LIMITS=on; ten messages are answered first, so that all that is loaded "
-        f"lazily\nis loaded. CPU over {given.seconds:g} s, in percent of one core.\n{PEERS}\n"
+        "Telegram by long polling, TELEGRAM_RATE_LIMITS=on; ten messages are answered first, so that all that is "
+        f"loaded\nlazily is loaded. CPU over {given.seconds:g} s, in percent of one core.\n{PEERS}\n"
     )
     with Instance(masters=people(10), webhook=False, APPROVAL_POLICY="risky") as it:
         for chat in people(10):
@@ -43,7 +43,9 @@ def rest(report: Report, it: Instance, seconds: float) -> None:
         share = 100 * (after.get(pid, 0.0) - before.get(pid, 0.0)) / seconds
         report.say(f"  {name:<28} {pid:>8} {sizes[pid][0]:>8.1f} {sizes[pid][1]:>8.1f} {share:>7.2f}")
     report.say()
-    report.at_most("PSS of all processes but the database server", sum(pss for pss, _ in sizes.values()), MEMORY_MB, "MB")
+    report.at_most(
+        "PSS of all processes but the database server", sum(pss for pss, _ in sizes.values()), MEMORY_MB, "MB"
+    )
     report.at_most("CPU, the database server with it", _percent(used, seconds), CPU_PERCENT, "%")
     report.say(f"          of which the database server: {100 * used.database / seconds:.2f} %")
     if set(after) != set(names):

@@ -5,6 +5,7 @@ it has read the sendMessage that results: the stand-ins' own milliseconds are co
 """
 
 import argparse
+import itertools
 import time
 from typing import Any
 
@@ -26,8 +27,8 @@ def main() -> int:
     given = parser.parse_args()
     report = Report("Own latency, both stand-ins at zero latency")
     report.say(
-        f"{given.messages} messages one after another, {GAP_SECONDS * 1000:.0f} ms apart, each in a chat of its own (so "
-        f"that\nTelegram's rate for one chat does not come in), by webhook.\n{PEERS}\n"
+        f"{given.messages} messages one after another, {GAP_SECONDS * 1000:.0f} ms apart, each in a chat of its own "
+        f"(so that\nTelegram's rate for one chat does not come in), by webhook.\n{PEERS}\n"
     )
     with Instance(masters=people(given.messages + 60), APPROVAL_POLICY="every_job") as it:
         with_card(report, it, given.messages)
@@ -113,15 +114,13 @@ def _held(report: Report, name: str, all_stamps: list[Stamps]) -> None:
     report.say(f"          {found}")
 
 
-def _shares(
-    report: Report, all_stamps: list[Stamps], asked: dict[tuple[str, str], int], purposes: list[str]
-) -> None:
+def _shares(report: Report, all_stamps: list[Stamps], asked: dict[tuple[str, str], int], purposes: list[str]) -> None:
     """Where the time goes, by the model calls on the way."""
     marks = ["posted", *purposes, "sent"]
-    legs: dict[str, list[float]] = {f"{a} → {b}": [] for a, b in zip(marks, marks[1:], strict=False)}
+    legs: dict[str, list[float]] = {f"{a} → {b}": [] for a, b in itertools.pairwise(marks)}
     for stamps in all_stamps:
         at = stamps | {purpose: asked[question(stamps["chat"]), purpose] for purpose in purposes}
-        for a, b in zip(marks, marks[1:], strict=False):
+        for a, b in itertools.pairwise(marks):
             legs[f"{a} → {b}"].append((at[b] - at[a]) / 1e6)
     until_200 = spread([(stamps["confirmed"] - stamps["posted"]) / 1e6 for stamps in all_stamps])
     named = {"posted": "received", "classify": "model asked to classify", "work": "model asked to work"}

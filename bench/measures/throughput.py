@@ -1,6 +1,7 @@
 """How many messages a second are answered, and whether each is answered exactly once."""
 
 import argparse
+import itertools
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -77,8 +78,8 @@ def backlog(report: Report, it: Instance, chats: list[int]) -> None:
     """A full outbox, sent within the limits that the stand-in holds."""
     total = len(chats) * BACKLOG_EACH
     report.say(
-        f"A backlog of {total} messages for {len(chats)} chats; TELEGRAM_RATE_LIMITS=on, and the stand-in refuses with "
-        f"429 what is over\nTelegram's limits: {PERMITTED:g} a second over all, 1 a second in a chat after a short burst"
+        f"A backlog of {total} messages for {len(chats)} chats; TELEGRAM_RATE_LIMITS=on, and the stand-in refuses "
+        f"with 429 what is over\nTelegram's limits: {PERMITTED:g} a second over all, 1 a second in a chat after a burst"
     )
     for chat in chats:
         it.telegram.call("open_chat", chat_id=chat)
@@ -92,7 +93,7 @@ def backlog(report: Report, it: Instance, chats: list[int]) -> None:
     report.at_least("sent", len(at), total, "messages")
     rate = (len(at) - 1) / (at[-1] - at[0]) * 1e9 if len(at) > 1 else 0.0
     report.at_least(f"steady rate ({SHARE:.0%} of {PERMITTED:g})", rate, SHARE * PERMITTED, "a second")
-    gaps = spread([(b - a) / 1e6 for a, b in zip(at, at[1:], strict=False)])
+    gaps = spread([(b - a) / 1e6 for a, b in itertools.pairwise(at)])
     report.say(f"          between two messages, ms: {gaps}")
 
 

@@ -80,10 +80,11 @@ class Instance:
         self._stack.close()
 
     def _wait_for_webhook(self) -> None:
-        """Says something and waits until it is acknowledged: before that, the bridge may not have set the webhook."""
-        update = self.telegram.call("raw_update", update={"bench": {}})
+        """Until an update of a kind that asks for nothing is acknowledged: the bridge has set the webhook by then."""
+        update = self.telegram.call("raw_update", update={"my_chat_member": {}})
         if not self.telegram.until("times", timeout=20.0, update_id=update["update_id"])["done"]:
-            raise TimeoutError("The webhook was not set within 20 s.")
+            told = self.trial.log.read_text(errors="replace")[-3000:]
+            raise TimeoutError(f"The webhook was not set within 20 s:\n{told}")
 
     def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         """The rows of a query to its database."""
@@ -134,7 +135,8 @@ class Cpu:
     def each(self, count: int) -> str:
         """In milliseconds a piece."""
         ours, database, outside = (1000 * value / count for value in (self.product, self.database, self.outside))
-        return f"{ours + database:.1f} ms (ours {ours:.1f}, PostgreSQL {database:.1f}); beside it the stand-ins {outside:.1f}"
+        told = f"{ours + database:.1f} ms (ours {ours:.1f}, PostgreSQL {database:.1f})"
+        return f"{told}; beside it the stand-ins {outside:.1f}" if outside else told
 
 
 def cpu(trial: Trial, *, top: int, outside: float = 0.0) -> Cpu:

@@ -7,7 +7,6 @@ no driver's own slowness is counted.
 
 import json
 import sys
-import threading
 import time
 from collections import Counter
 from typing import Any
@@ -128,11 +127,9 @@ class BenchTelegram(FakeTelegram):
 
 
 def main() -> None:
-    ended = threading.Event()
     with BenchTelegram(flood="--flood" in sys.argv) as telegram:
         print(telegram.url, telegram.token, flush=True)
-        threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
-        ended.wait()
+        sys.stdin.read()
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from django import forms
 from django.template.loader import render_to_string
 
 from approvals.models import Approval
-from common.admin import Dialog, LineWidget, TextWidget
+from common.dialogs import Dialog, LineWidget, TextWidget
 from jobs.selectors import approval_waiting, job_of
 
 

@@ -10,7 +10,8 @@ from django.http import HttpRequest, HttpResponse
 from approvals.models import Approval
 from approvals.services import approval_decide
 from budget.models import LedgerEntry
-from common.admin import CockpitAdmin, Dialog, act, act_on_each, actor_of, dialog, page_of, row_link, state_column
+from common.admin import CockpitAdmin, page_of, row_link, state_column
+from common.dialogs import Dialog, act, act_on_each, actor_of, dialog
 from common.panels import Panel, panels_of, usd
 from jobs.admin.dialogs import ApproveDialog, CancelDialog
 from jobs.errors import IllegalMove
@@ -47,9 +48,9 @@ class JobAdmin(CockpitAdmin):
         return rows.annotate(cost_usd=Subquery(entries.annotate(sum=Sum("cost_usd")).values("sum")))
 
     def facts(self) -> list[Any]:
-        hidden = ("lease_owner", "lease_epoch", "lease_expires_at", "revision", "approval")
-        fields = [field for field in self.model._meta.fields if field.name not in (*hidden, "error", "classification")]
-        return [*(self._line(field) for field in fields), "cost"]
+        first = ("state", "summary", "thread", "person", "intent", "origin", "run", "attempts")
+        times = ("created_at", "moved_at", "not_before", "finished_at")
+        return [*(self._line(self.model._meta.get_field(name)) for name in (*first, *times)), "cost"]
 
     def panels(self, request: HttpRequest, row: Job) -> list[Panel]:
         return panels_of(request, row.ref)

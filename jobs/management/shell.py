@@ -4,8 +4,7 @@ import json
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth import get_user_model
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from jobs.models import Job
@@ -14,9 +13,9 @@ from jobs.selectors import approval_waiting, job_of, line
 VIA = "terminal"
 
 
-def operator(name: str = "") -> AbstractBaseUser:
+def operator(name: str = "") -> User:
     """The staff user of that name; with none, ADMIN_USERNAME or the first superuser. Raises CommandError."""
-    staff = get_user_model()._default_manager.filter(is_active=True, is_staff=True)
+    staff = User.objects.filter(is_active=True, is_staff=True)
     if name:
         user = staff.filter(username=name).first()
         if user is None:

@@ -4,18 +4,8 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
-from common.admin import (
-    CockpitAdmin,
-    Dialog,
-    act,
-    act_on_each,
-    actor_of,
-    dialog,
-    link_column,
-    page_of,
-    row_link,
-    state_column,
-)
+from common.admin import CockpitAdmin, link_column, page_of, row_link, state_column
+from common.dialogs import Dialog, act, act_on_each, actor_of, dialog
 from common.text import shorten
 from threads.models import Delivery
 from threads.services import delivery_resend

@@ -4,18 +4,8 @@ from django import forms
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 
-from common.admin import (
-    CockpitAdmin,
-    Dialog,
-    SelectWidget,
-    act,
-    actor_of,
-    dialog,
-    link_column,
-    page_of,
-    row_link,
-    state_column,
-)
+from common.admin import CockpitAdmin, link_column, page_of, row_link, state_column
+from common.dialogs import Dialog, SelectWidget, act, actor_of, dialog
 from ops import audit
 from threads.models import PairingRequest, Person
 from threads.services import pairing_decide
