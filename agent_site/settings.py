@@ -174,5 +174,14 @@ LOGGING = {
 UNFOLD = {
     "SITE_TITLE": "Server Agent",
     "SITE_HEADER": "Server Agent",
+    "SITE_SYMBOL": "smart_toy",
+    "SITE_URL": "/chat/",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "/static/common/favicon.svg"}],
+    "SHOW_BACK_BUTTON": True,
     "DASHBOARD_CALLBACK": "agent_site.dashboard.dashboard",
+    "SIDEBAR": {
+        "show_search": True,
+        "show_all_applications": False,
+        "navigation": "agent_site.navigation.sidebar",
+    },
 }

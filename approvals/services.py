@@ -13,6 +13,7 @@ from common.transactions import joined
 from ops import audit
 
 State = Approval.State
+VIA = {"telegram": "Telegram", "web": "the web chat", "terminal": "the terminal", "admin": "the admin"}
 NO, SKIP = "cancel", "skip"
 REFUSALS = (NO, SKIP)
 
@@ -72,10 +73,15 @@ def approval_decide(*, approval_id: int, revision: int, choice: str, actor: str,
     return approval
 
 
+def where(approval: Approval) -> str:
+    """The place of a decision, as people call it."""
+    return f"via {VIA.get(approval.decided_via, approval.decided_via)}"
+
+
 def _check_open(approval: Approval) -> None:
     if approval.state in (State.APPROVED, State.REJECTED):
         word = "approved" if approval.state == State.APPROVED else "cancelled"
-        raise ApprovalStale(f"Already {word} (via {approval.decided_via}).", approval=approval)
+        raise ApprovalStale(f"Already {word} {where(approval)}.", approval=approval)
     if approval.state == State.SUPERSEDED:
         raise ApprovalStale("This card was replaced by something newer. /jobs lists what waits.", approval=approval)
     if approval.state == State.EXPIRED or approval.expires_at <= timezone.now():

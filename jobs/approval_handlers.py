@@ -5,7 +5,7 @@ from typing import Any
 from agents.services import run_answer
 from approvals import handlers
 from approvals.models import Approval
-from approvals.services import SKIP
+from approvals.services import SKIP, where
 from jobs.models import Job
 from jobs.services.end import done_so_far, job_cancel, job_retry
 from jobs.services.execute import job_start
@@ -13,16 +13,10 @@ from jobs.services.moves import job_move
 from jobs.states import State
 from threads.services import card_close, say
 
-VIA = {"telegram": "Telegram", "web": "the web chat", "terminal": "the terminal", "admin": "the admin"}
-
 
 def _job(approval: Approval) -> Job:
     pk = int(approval.subject.removeprefix("job:"))
     return Job.objects.select_for_update(of=("self",)).select_related("thread", "person", "run").get(pk=pk)
-
-
-def _where(approval: Approval) -> str:
-    return f"via {VIA.get(approval.decided_via, approval.decided_via)}"
 
 
 @handlers.register(Approval.Kind.PLAN)
@@ -30,9 +24,9 @@ def plan_decided(approval: Approval) -> None:
     """OK starts the job with exactly the calls of the card; Cancel ends it; silence lets it expire."""
     job = _job(approval)
     if approval.state == Approval.State.APPROVED:
-        card_close(approval=approval, line=f"✔ Approved {_where(approval)}")
+        card_close(approval=approval, line=f"✔ Approved {where(approval)}")
         calls = approval.card["calls"]
-        job_start(job, permitted=calls, actor=approval.decided_by, reason=f"Approved {_where(approval)}.")
+        job_start(job, permitted=calls, actor=approval.decided_by, reason=f"Approved {where(approval)}.")
     elif approval.state == Approval.State.REJECTED:
         _cancelled(job, approval)
     else:
@@ -44,9 +38,9 @@ def calls_decided(approval: Approval) -> None:
     """OK lets the parked run make exactly these calls; "Go on without" tells the model no; Cancel ends the job."""
     job = _job(approval)
     if approval.decision == SKIP:
-        _go_on(job, approval, permit=[], refuse=_refusals(approval), line=f"✖ Refused {_where(approval)}; I go on")
+        _go_on(job, approval, permit=[], refuse=_refusals(approval), line=f"✖ Refused {where(approval)}; I go on")
     elif approval.state == Approval.State.APPROVED:
-        _go_on(job, approval, permit=approval.card["calls"], refuse={}, line=f"✔ Approved {_where(approval)}")
+        _go_on(job, approval, permit=approval.card["calls"], refuse={}, line=f"✔ Approved {where(approval)}")
     elif approval.state == Approval.State.REJECTED:
         _cancelled(job, approval)
     else:
@@ -58,11 +52,10 @@ def retry_decided(approval: Approval) -> None:
     """Retry puts the job back into the queue; "Leave it" gives it up; silence leaves it failed."""
     job = _job(approval)
     if approval.state == Approval.State.APPROVED:
-        card_close(approval=approval, line=f"↻ Tried again {_where(approval)}")
-        job_retry(job, actor=approval.decided_by)
+        job_retry(job, actor=approval.decided_by, where=f" {where(approval)}")
     elif approval.state == Approval.State.REJECTED:
-        card_close(approval=approval, line=f"Left as it is {_where(approval)}")
-        job_move(job, to=State.DEAD, actor=approval.decided_by, reason=f"Given up {_where(approval)}.")
+        card_close(approval=approval, line=f"Left as it is {where(approval)}")
+        job_move(job, to=State.DEAD, actor=approval.decided_by, reason=f"Given up {where(approval)}.")
 
 
 def _go_on(job: Job, approval: Approval, *, permit: list[dict[str, Any]], refuse: dict[str, str], line: str) -> None:
@@ -77,8 +70,8 @@ def _refusals(approval: Approval) -> dict[str, str]:
 
 
 def _cancelled(job: Job, approval: Approval) -> None:
-    card_close(approval=approval, line=f"✖ Cancelled {_where(approval)}. {done_so_far(job)}")
-    job_cancel(job, actor=approval.decided_by, reason=approval.note or f"Cancelled {_where(approval)}.", tell=False)
+    card_close(approval=approval, line=f"✖ Cancelled {where(approval)}. {done_so_far(job)}")
+    job_cancel(job, actor=approval.decided_by, reason=approval.note or f"Cancelled {where(approval)}.", tell=False)
 
 
 def _expired(job: Job, approval: Approval) -> None:

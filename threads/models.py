@@ -209,7 +209,7 @@ class Delivery(models.Model):
     buttons = models.JSONField(default=list, blank=True, help_text="Pairs of word and label.")
     approval = models.ForeignKey(Approval, null=True, blank=True, on_delete=models.SET_NULL, related_name="deliveries")
     message = models.ForeignKey(Message, null=True, blank=True, on_delete=models.SET_NULL, related_name="deliveries")
-    edits = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="edited_by")
+    edits = models.ForeignKey("self", null=True, blank=True, on_delete=models.CASCADE, related_name="edited_by")
     job_ref = models.CharField(max_length=30, blank=True, db_index=True)
     external_id = models.CharField(max_length=64, blank=True, help_text="The channel's id of what was sent.")
     attempts = models.PositiveIntegerField(default=0)
@@ -235,6 +235,9 @@ class Delivery(models.Model):
                 name="delivery_open",
                 condition=Q(state__in=["queued", "sending", "unknown"]),
             ),
+            # The web chat's page of a thread, and the dead letters.
+            models.Index(fields=["thread", "-id"], name="delivery_history"),
+            models.Index(fields=["-id"], name="delivery_failed", condition=Q(state="failed")),
         ]
         verbose_name_plural = "deliveries"
         ordering = ["-id"]

@@ -73,11 +73,13 @@ def done_so_far(job: Job) -> str:
 
 
 @joined
-def job_retry(job: Job, *, actor: str) -> Job:
-    """Put a failed job back into the queue; a run goes on from its last saved step."""
+def job_retry(job: Job, *, actor: str, where: str = "") -> Job:
+    """Put a failed job back into the queue; a run goes on from its last saved step. The card says `where`."""
     job = job_locked(job)
     job_move(job, to=State.QUEUED, actor=actor, reason="Retried.", finished_at=None, attempts=0, not_before=None)
     approvals_supersede(subject=job.ref)
+    if job.approval is not None:
+        card_close(approval=job.approval, line=f"↻ Tried again{where}")
     queue.enqueue("job.begin", job.pk)
     return job
 

@@ -25,7 +25,7 @@ def job_move(job: Job, *, to: str, reason: str, actor: str = SYSTEM, **changes: 
     """
     before = job.state
     if to not in MOVES[before]:
-        raise IllegalMove(f"{job} is {State(before).label.lower()}: it can't become {State(to).label.lower()}.")
+        raise IllegalMove(refusal(job, to))
     now = timezone.now()
     if to not in OPEN:
         changes["finished_at"] = now
@@ -37,6 +37,14 @@ def job_move(job: Job, *, to: str, reason: str, actor: str = SYSTEM, **changes: 
     if to not in OPEN:
         wake_next(job)
     return job
+
+
+def refusal(job: Job, to: str) -> str:
+    """Why a job can't be moved, for the person who tried."""
+    now = State(job.state).label.lower()
+    return (
+        f"{job} has ended: it is {now}." if job.state not in OPEN else f"{job} is {now}, not {State(to).label.lower()}."
+    )
 
 
 def _take_turn(job: Job, *, to: str, before: str, **changes: Any) -> None:
