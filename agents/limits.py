@@ -2,7 +2,6 @@
 
 from agents.errors import LimitExceeded, RunFailed
 from agents.resume import Conversation
-from tools.models import ExecutionState
 
 TURNS = 50
 TOKENS = 1_000_000
@@ -22,5 +21,5 @@ def check(conversation: Conversation) -> None:
         raise LimitExceeded(f"I stopped after {conversation.tokens:,} tokens. Ask for a smaller step.")
     if conversation.seconds >= SECONDS:
         raise LimitExceeded("I stopped after an hour of work. Ask for a smaller step.")
-    if conversation.states.count(ExecutionState.FAILED) >= BROKEN_CALLS:
+    if conversation.broken_calls >= BROKEN_CALLS:
         raise RunFailed("The model twice called a tool in a way that can't work, so I stopped.")

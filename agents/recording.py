@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import connection
 from django.utils import timezone
@@ -18,6 +19,8 @@ from tools.models import ExecutionState, ToolExecution
 
 DRAFT_CHANNEL = "draft"
 DRAFT_SECONDS = 0.5
+# With the last write of a run its lease is given back, in the same statement.
+FREE: dict[str, Any] = {"lease_owner": "", "lease_expires_at": None}
 MUST_STOP = """
 SELECT r.stop_requested, EXISTS (SELECT 1 FROM ops_switch s WHERE s.name = 'freeze' AND s."on")
 FROM agents_run r WHERE r.id = %s
@@ -155,7 +158,7 @@ def _answer(
 def park(held: Held) -> None:
     """Wait for a person: the run occupies no worker until he has decided."""
     held.fence()
-    move(held.run, to=Run.State.WAITING, expected=[Run.State.READY])
+    move(held.run, to=Run.State.WAITING, expected=[Run.State.READY], **FREE)
 
 
 @joined
@@ -183,4 +186,5 @@ def _close(held: Held, *, state: str, answer: str = "", error: str = "") -> None
         error=error,
         draft="",
         finished_at=timezone.now(),
+        **FREE,
     )

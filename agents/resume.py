@@ -7,6 +7,8 @@ from typing import Any
 
 from agents.models import Run, Step
 from tools.base import ToolCall
+from tools.models import ExecutionState, ToolExecution
+from tools.registry import all_tools
 
 Block = dict[str, Any]
 
@@ -18,7 +20,7 @@ class Conversation:
     messages: list[Block]
     open_calls: list[ToolCall]
     done_calls: list[ToolCall]
-    states: list[str]
+    broken_calls: int
     turns: int
     tokens: int
     seconds: float
@@ -34,12 +36,17 @@ def rebuild(run: Run) -> Conversation:
         messages=_messages(run.opening, steps),
         open_calls=[call for call in calls if call.call_id not in answered],
         done_calls=[call for call in calls if call.call_id in answered],
-        states=[step.execution.state for step in steps if step.execution],
+        broken_calls=sum(_is_broken(step.execution) for step in steps if step.execution),
         turns=sum(step.kind == Step.Kind.MODEL for step in steps),
         tokens=sum(step.tokens for step in steps),
         seconds=sum(step.seconds for step in steps),
         next_number=len(steps) + 1,
     )
+
+
+def _is_broken(execution: ToolExecution) -> bool:
+    """A call that no gate could judge: of an unknown tool, or with bad arguments."""
+    return execution.state == ExecutionState.FAILED and not execution.decision
 
 
 def _calls(content: list[Block]) -> list[ToolCall]:
@@ -71,8 +78,14 @@ def _without_last_word(messages: list[Block]) -> list[Block]:
 
 
 def signature(call: ToolCall) -> str:
-    """The exact call, in one canonical form: what a person signs, and what is compared with it."""
-    return json.dumps([call.name, call.arguments], sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    """The exact call, in one canonical form: what a person signs, and what is compared with it.
+
+    Arguments that only bound a call, such as a time limit, are not part of it.
+    """
+    tool = all_tools().get(call.name)
+    bounds = tool.bounds if tool else frozenset()
+    signed = {name: value for name, value in call.arguments.items() if name not in bounds}
+    return json.dumps([call.name, signed], sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
 def is_permitted(run: Run, call: ToolCall, conversation: Conversation) -> bool:

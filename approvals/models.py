@@ -42,7 +42,7 @@ class Approval(models.Model):
             models.UniqueConstraint(fields=["subject", "revision"], name="one_approval_a_revision"),
             # A decision has a time and an author, and only a decision has them.
             models.CheckConstraint(
-                condition=Q(state__in=["approved", "rejected"], decided_at__isnull=False)
+                condition=(Q(state__in=["approved", "rejected"], decided_at__isnull=False) & ~Q(decided_by=""))
                 | (~Q(state__in=["approved", "rejected"]) & Q(decision="")),
                 name="a_decision_is_signed",
             ),

@@ -80,8 +80,8 @@ def where(approval: Approval) -> str:
 
 def _check_open(approval: Approval) -> None:
     if approval.state in (State.APPROVED, State.REJECTED):
-        word = "approved" if approval.state == State.APPROVED else "cancelled"
-        raise ApprovalStale(f"Already {word} {where(approval)}.", approval=approval)
+        label = dict(approval.choices).get(approval.decision, approval.decision)
+        raise ApprovalStale(f"Already answered with “{label}” {where(approval)}.", approval=approval)
     if approval.state == State.SUPERSEDED:
         raise ApprovalStale("This card was replaced by something newer. /jobs lists what waits.", approval=approval)
     if approval.state == State.EXPIRED or approval.expires_at <= timezone.now():

@@ -77,8 +77,11 @@ def renew(row: Leased, epoch: int) -> None:
 
 
 def release(row: Leased, epoch: int) -> None:
-    """Gives the lease back; does nothing when it was lost. The epoch stays, so old writes stay fenced off."""
-    _run(RELEASE, row, [row.pk, epoch])
+    """Gives the lease back; does nothing when it was lost. The epoch stays, so old writes stay fenced off.
+
+    A holder whose last write has emptied `lease_expires_at` has given it back already."""
+    if row.lease_expires_at is not None:
+        _run(RELEASE, row, [row.pk, epoch])
 
 
 def fence(row: Leased, epoch: int) -> None:

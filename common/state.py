@@ -3,22 +3,44 @@
 from collections.abc import Iterable
 from typing import Any
 
-from django.db import models
+from django.db import connection, models
+from django.db.models.sql import UpdateQuery
 
 from common.errors import AgentError
+from common.rows import insert_parts
+
+MOVE = """
+WITH moved AS ({update} RETURNING 1), noted AS (INSERT INTO {table} ({columns}) SELECT {values} FROM moved)
+SELECT count(*) FROM moved
+"""
 
 
 class StateConflict(AgentError):
     """Somebody else has changed this in the meantime: look at it again."""
 
 
-def move(row: models.Model, *, to: str, expected: Iterable[str], **changes: Any) -> None:
+def move(
+    row: models.Model, *, to: str, expected: Iterable[str], event: models.Model | None = None, **changes: Any
+) -> None:
     """Set `row.state` to `to` and the other `changes`, if the database still holds one of the `expected` states.
 
-    The caller writes its event row in the same transaction. Raises StateConflict and changes nothing otherwise.
+    `event` is inserted beside it, in the same statement: one round trip, and never one without the other. Raises
+    StateConflict and changes nothing otherwise.
     """
-    manager = type(row)._default_manager
-    if manager.filter(pk=row.pk, state__in=list(expected)).update(state=to, **changes) != 1:
+    values = {"state": to, **changes}
+    mine = type(row)._default_manager.filter(pk=row.pk, state__in=list(expected)).order_by()
+    moved = mine.update(**values) if event is None else _with_event(mine, values, event)
+    if moved != 1:
         raise StateConflict
-    for name, value in {"state": to, **changes}.items():
+    for name, value in values.items():
         setattr(row, name, value)
+
+
+def _with_event(mine: "models.QuerySet[Any]", values: dict[str, Any], event: models.Model) -> int:
+    query: UpdateQuery = mine.query.chain(UpdateQuery)  # type: ignore[assignment]  # the class that it is asked for
+    query.add_update_values(values)
+    update, update_params = query.get_compiler(connection=connection).as_sql()
+    parts, note_params = insert_parts(event)
+    with connection.cursor() as cursor:
+        cursor.execute(MOVE.format(update=update, **parts), [*update_params, *note_params])
+        return int(cursor.fetchone()[0])

@@ -16,7 +16,7 @@ from threads.services import card_close, say
 
 def _job(approval: Approval) -> Job:
     pk = int(approval.subject.removeprefix("job:"))
-    return Job.objects.select_for_update(of=("self",)).select_related("thread", "person", "run").get(pk=pk)
+    return Job.objects.select_for_update(of=("self",)).select_related("thread").get(pk=pk)
 
 
 @handlers.register(Approval.Kind.PLAN)

@@ -5,7 +5,7 @@ from common.commands import Call, all_commands, command
 from jobs.errors import JobNotFound
 from jobs.models import Job
 from jobs.selectors import approval_waiting, job_of, jobs_open, line
-from jobs.services.end import job_cancel, job_retry, jobs_of_thread_stop
+from jobs.services.end import cancelled_text, job_cancel, job_retry, jobs_of_thread_stop
 from jobs.services.recover import job_reopen
 from jobs.states import OPEN, State
 from ops.switches import is_on
@@ -76,8 +76,8 @@ def approve(call: Call) -> str:
 @command("cancel", help="stop a job: /cancel 12")
 def cancel(call: Call) -> str:
     job = _named(call, OPEN, "cancel")
-    job_cancel(job, actor=call.actor, tell=False)
-    return f"Job {job.pk} is cancelled."
+    job = job_cancel(job, actor=call.actor, tell=False)
+    return cancelled_text(job)
 
 
 @command("retry", help="try a failed job again: /retry 12")
@@ -96,4 +96,4 @@ def reopen(call: Call) -> str:
 @command("stop", help="cancel everything in this chat")
 def stop(call: Call) -> str:
     stopped = jobs_of_thread_stop(thread_id=int(call.thread_ref.removeprefix("thread:")), actor=call.actor)
-    return "\n".join(f"Job {job.pk} is cancelled." for job in stopped) or "Nothing is running here."
+    return "\n".join(cancelled_text(job) for job in stopped) or "Nothing is running here."

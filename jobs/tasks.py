@@ -1,13 +1,13 @@
 """What the clusters run for jobs. Each is a hint that a row wants attention, and safe to repeat."""
 
 from common.queue import Lane, task
-from jobs.services import classify, execute, recover
+from jobs.services import begin, execute, recover
 
 
 @task("job.begin", lane=Lane.TALK)
 def job_begin(job_id: int) -> None:
     """Give a queued job its turn."""
-    classify.job_begin(job_id)
+    begin.job_begin(job_id)
 
 
 @task("run.advance", lane=Lane.WORK)

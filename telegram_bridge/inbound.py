@@ -7,12 +7,13 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import DatabaseError, connection, transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.utils import timezone
 
 from approvals.services import approval_decide
 from common import bus
 from common.errors import AgentError
+from common.rows import insert_new
 from common.text import redact, shorten
 from jobs.services.intake import Inbound, message_receive
 from telegram_bridge import payloads
@@ -26,8 +27,15 @@ logger = logging.getLogger(__name__)
 State = TelegramUpdate.State
 CHANNEL = "telegram"
 ACK_CHANNEL = "telegram_ack"
-SETTLED = ["state", "error", "message"]
 STRANGER_UPDATES_A_DAY = 20
+
+
+class PressRefused(AgentError):
+    """The press had no effect, and its person is told why."""
+
+    def __init__(self, message: str, *, callback_id: str) -> None:
+        super().__init__(message)
+        self.callback_id = callback_id
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,26 +50,58 @@ class Handled:
 def update_receive(update: dict[str, Any]) -> bool:
     """Store an authentic update and act on it; false where it is known already. `update` must have its update_id.
 
-    A fault in handling leaves the row as failed, with the reason: it must not make Telegram send it for ever. Only the
-    database's own failures are raised, because then nothing was stored.
+    What goes wrong in handling undoes all but the update itself, which is kept with the reason: it must not make
+    Telegram send it for ever. Only an unreachable database is raised, because then nothing was stored.
     """
-    with transaction.atomic():
-        row = _store(update)
-        if row is None:
-            return False
-        try:
-            with transaction.atomic():
-                handled = _handle(row.kind, update)
-        except DatabaseError:
-            raise
-        except Exception as error:
-            logger.exception("update %s could not be handled", row.update_id)
-            row.state, row.error = State.FAILED, redact(f"{type(error).__name__}: {error}")[:1000]
-        else:
-            row.state, row.message = handled.state, handled.message
-            _bound_stranger(row, handled.stranger)
-        row.save(update_fields=["state", "error", "message", "sender_id", "payload"] if row.sender_id else SETTLED)
+    update = storable(update)
+    try:
+        with transaction.atomic():
+            return _receive(update)
+    except (OperationalError, InterfaceError):
+        raise
+    except PressRefused as refused:
+        return _keep(update, State.HANDLED, answer=refused)
+    except Exception as error:
+        logger.exception("update %s could not be handled", update["update_id"])
+        return _keep(update, State.FAILED, error=redact(f"{type(error).__name__}: {error}")[:1000])
+
+
+def storable(update: dict[str, Any]) -> dict[str, Any]:
+    """The update without what JSON allows and PostgreSQL's jsonb does not: U+0000 and halves of surrogate pairs."""
+    text = json.dumps(update, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        text = text.encode(errors="replace").decode()
+        update = json.loads(text)
+    return update if "\\u0000" not in text else dict(json.loads(text.replace("\\u0000", "\ufffd")))
+
+
+def _receive(update: dict[str, Any]) -> bool:
+    row = _row(update)
+    if not insert_new(row):
+        return False
+    handled = _handle(row.kind, update)
+    row.state, row.message = handled.state, handled.message
+    _bound_stranger(row, handled.stranger)
+    row.save(update_fields=["state", "message", "sender_id", "payload"] if row.sender_id else ["state", "message"])
     return True
+
+
+def _keep(update: dict[str, Any], state: str, *, error: str = "", answer: "PressRefused | None" = None) -> bool:
+    """Store an update whose handling was undone."""
+    row = _row(update)
+    row.state, row.error = state, error
+    with transaction.atomic():
+        new = insert_new(row)
+        if new and answer is not None:
+            _acknowledge(answer.callback_id, str(answer))
+    return new
+
+
+def _row(update: dict[str, Any]) -> TelegramUpdate:
+    kind = payloads.kind_of(update)
+    return TelegramUpdate(bot_id=bot_id(), update_id=update["update_id"], kind=kind, payload=update)
 
 
 def _bound_stranger(row: TelegramUpdate, stranger: Person | None) -> None:
@@ -72,26 +112,6 @@ def _bound_stranger(row: TelegramUpdate, stranger: Person | None) -> None:
     today = TelegramUpdate.objects.filter(sender_id=row.sender_id, received_at__gt=timezone.now() - timedelta(days=1))
     if today.count() >= STRANGER_UPDATES_A_DAY:
         row.payload = {"update_id": row.update_id}
-
-
-INSERT = """
-INSERT INTO telegram_bridge_telegramupdate (bot_id, update_id, kind, payload, state, error, received_at)
-VALUES (%s, %s, %s, %s, 'stored', '', now()) ON CONFLICT ON CONSTRAINT one_row_an_update DO NOTHING RETURNING id
-"""
-
-
-def _store(update: dict[str, Any]) -> TelegramUpdate | None:
-    """Insert the raw update; None where it is there already. One statement: the ORM can't say which of both it was."""
-    row = TelegramUpdate(bot_id=bot_id(), update_id=update["update_id"], kind=payloads.kind_of(update), payload=update)
-    with connection.cursor() as cursor:
-        # jsonb holds no U+0000, which JSON allows
-        payload = json.dumps(update).replace("\\u0000", "\\ufffd")
-        cursor.execute(INSERT, [row.bot_id, row.update_id, row.kind, payload])
-        made = cursor.fetchone()
-    if made is None:
-        return None
-    row.pk = made[0]
-    return row
 
 
 def _handle(kind: str, update: dict[str, Any]) -> Handled:
@@ -157,12 +177,14 @@ def _pressed(press: payloads.Press | None) -> Handled:
     if press is None:
         return Handled(state=State.IGNORED)
     try:
-        with transaction.atomic():
-            text = _decide(press)
+        _acknowledge(press.callback_id, _decide(press))
     except AgentError as error:
-        text = str(error)
-    bus.notify(ACK_CHANNEL, json.dumps({"id": press.callback_id, "text": shorten(text, 190)}))
+        raise PressRefused(str(error), callback_id=press.callback_id) from error
     return Handled(state=State.HANDLED)
+
+
+def _acknowledge(callback_id: str, text: str) -> None:
+    bus.notify(ACK_CHANNEL, json.dumps({"id": callback_id, "text": shorten(text, 190)}))
 
 
 def _decide(press: payloads.Press) -> str:

@@ -40,6 +40,7 @@ class Sender:
                         if mine:
                             self._serve(pool)
                         else:
+                            self._beat(Tick(carried=0, next_in=None))
                             self.stop.wait(1.0)
                 except DatabaseError as error:
                     self.failures += 1

@@ -3,9 +3,12 @@
 from dataclasses import dataclass
 
 from django.conf import settings
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import OuterRef, QuerySet, Value
+from django.db.models.functions import Concat
 
 from common.text import shorten
-from threads.models import Message, Thread
+from threads.models import Artifact, Message, Thread
 
 OLD_MESSAGE_LIMIT = 4000
 """Characters of an earlier message that are still told; the new ones are told whole."""
@@ -39,13 +42,20 @@ def _cut(text: str) -> str:
     return text if len(text) <= OLD_MESSAGE_LIMIT else shorten(text, OLD_MESSAGE_LIMIT)
 
 
+def messages_told(messages: QuerySet[Message]) -> list[Message]:
+    """Those messages, oldest first, with what is known of their files; one query."""
+    files = Artifact.objects.filter(message=OuterRef("pk")).order_by("pk")
+    known = ArraySubquery(files.values_list(Concat("kind", Value(" "), "name", Value(": "), "error"), flat=True))
+    return list(messages.annotate(files=known).only("pk", "text").order_by("pk"))
+
+
 def new_messages(messages: list[Message]) -> str:
     """The new messages as a model reads them: each between markers that it can tell apart from what is around."""
     return "\n".join(f"<new_message>\n{told(message)}\n</new_message>" for message in messages)
 
 
 def told(message: Message) -> str:
-    """A message's text, and what came with it."""
+    """The text of a message of `messages_told`, and what came with it."""
     lines = [message.text] if message.text else []
-    lines += [f"[{artifact.kind} {artifact.name}: {artifact.error}]" for artifact in message.artifacts.all()]
+    lines += [f"[{described}]" for described in getattr(message, "files", [])]
     return "\n".join(lines) or "(no text)"

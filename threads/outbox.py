@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from django.db import connection
 from django.db.models import F
+from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
 from common.backoff import delay
@@ -19,7 +20,7 @@ from common.transactions import joined
 from threads.buckets import Buckets
 from threads.channels import Channel, Outgoing
 from threads.errors import DeliveryPermanent, DeliveryTransient
-from threads.models import Delivery, Message
+from threads.models import Delivery
 
 State = Delivery.State
 BATCH = 32
@@ -99,14 +100,20 @@ WHERE d.state IN ('queued', 'sending', 'unknown') AND t.channel = %s ORDER BY d.
 """
 
 
+SENT = """
+WITH sent AS (
+    UPDATE threads_delivery SET state = 'sent', external_id = %(external_id)s, sent_at = now(), error = ''
+    WHERE id = %(id)s AND state = 'sending' RETURNING message_id, kind
+)
+UPDATE threads_message m SET external_id = %(external_id)s FROM sent
+WHERE m.id = sent.message_id AND m.external_id = '' AND sent.kind = 'send'
+"""
+
+
 def _heads(channel: str) -> list[Delivery]:
     """The oldest open delivery of each thread, longest waiting first, so that no chat starves another."""
-    with connection.cursor() as cursor:
-        cursor.execute(HEADS, [channel])
-        ids = [row[0] for row in cursor.fetchall()]
-    if not ids:
-        return []
-    return list(Delivery.objects.filter(pk__in=ids).select_related("thread", "edits", "approval").order_by("pk"))
+    heads = Delivery.objects.filter(pk__in=RawSQL(HEADS, [channel]))
+    return list(heads.select_related("thread", "edits", "approval").order_by("pk"))
 
 
 def _mark_sending(claimed: list[Delivery]) -> None:
@@ -143,15 +150,13 @@ def _attempt(channel: Channel, delivery: Delivery) -> Outcome:
         return Outcome(delivery=delivery, error=error)
 
 
-@joined
 def _record(outcome: Outcome) -> None:
-    """Write down what came of it; a sent answer gives its message the channel's id."""
+    """Write down what came of it, in one statement; a sent answer gives its message the channel's id."""
     row, error = outcome.delivery, outcome.error
     mine = Delivery.objects.filter(pk=row.pk, state=State.SENDING)
     if error is None:
-        mine.update(state=State.SENT, external_id=outcome.external_id, sent_at=timezone.now(), error="")
-        if row.message_id and row.kind == Delivery.Kind.SEND:
-            Message.objects.filter(pk=row.message_id, external_id="").update(external_id=outcome.external_id)
+        with connection.cursor() as cursor:
+            cursor.execute(SENT, {"id": row.pk, "external_id": outcome.external_id})
     elif isinstance(error, DeliveryPermanent) or _hopeless(row, error):
         mine.update(state=State.FAILED, error=redact(str(error)))
     else:

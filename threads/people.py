@@ -1,8 +1,8 @@
 """Who somebody is. Authority comes from the sender's own id, never from a chat."""
 
 from django.contrib.auth.models import User
-from django.db import IntegrityError, transaction
 
+from common.rows import insert_new
 from common.text import shorten
 from ops.notices import notice
 from threads.models import PairingRequest, Person
@@ -20,11 +20,10 @@ def person_find_or_make(*, channel: str, external_id: str, name: str, is_master:
 
 
 def _make(*, channel: str, external_id: str, name: str) -> Person:
-    Person.objects.bulk_create(
-        [Person(channel=channel, external_id=external_id, name=name)],
-        ignore_conflicts=True,  # two first messages at once
-    )
-    return Person.objects.get(channel=channel, external_id=external_id)
+    person = Person(channel=channel, external_id=external_id, name=name)
+    if insert_new(person):
+        return person
+    return Person.objects.get(channel=channel, external_id=external_id)  # two first messages at once
 
 
 def person_of_user(*, channel: str, user: User) -> Person:
@@ -35,18 +34,15 @@ def person_of_user(*, channel: str, user: User) -> Person:
         external_id=str(user.pk),
         defaults={"name": user.get_username(), "user": user, "state": Person.State.ALLOWED, "role": role},
     )
-    if not made and person.role == Person.Role.OWNER != role:
-        person.role = role  # no longer a superuser
+    if not made and person.role != role and Person.Role.OWNER in (person.role, role):
+        person.role = role  # a superuser now, or no longer one
         person.save(update_fields=["role"])
     return person
 
 
 def pairing_ask(*, person: Person, first_words: str) -> bool:
     """Put a stranger's request before the owner; false where it stands there already."""
-    try:
-        with transaction.atomic():
-            PairingRequest.objects.create(person=person, first_words=shorten(first_words, 200))
-    except IntegrityError:
+    if not insert_new(PairingRequest(person=person, first_words=shorten(first_words, 200))):
         return False
     notice(
         kind="pairing",

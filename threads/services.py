@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from approvals.models import Approval
 from common import bus
+from common.rows import insert_new
 from common.text import split_utf16, utf16_len
 from common.transactions import joined
 from ops import audit
@@ -40,11 +41,7 @@ def message_store(
     payload: dict[str, Any] | None = None,
 ) -> tuple[Message, bool]:
     """Keep what a person said; (the row, whether it is new). The thread must be locked by the caller."""
-    if external_id:
-        known = Message.objects.filter(thread=thread, role=Message.Role.USER, external_id=external_id).first()
-        if known is not None:
-            return known, False
-    message = Message.objects.create(
+    message = Message(
         thread=thread,
         role=Message.Role.USER,
         person=person,
@@ -54,7 +51,9 @@ def message_store(
         said_at=said_at or timezone.now(),
         payload=payload or {},
     )
-    return message, True
+    if insert_new(message):
+        return message, True
+    return Message.objects.get(thread=thread, role=Message.Role.USER, external_id=external_id), False
 
 
 @joined

@@ -59,7 +59,8 @@ class ToolResult:
 class Tool:
     """`input_schema` is a JSON Schema of an object; properties that it doesn't name are refused.
 
-    `run` may raise AgentError (told to the model in its words) and Stopped.
+    `bounds` names the arguments that only limit a call: a person's OK holds whatever they are. `run` may raise
+    AgentError (told to the model in its words) and Stopped.
     """
 
     name: str
@@ -67,3 +68,4 @@ class Tool:
     effect: Effect
     run: Callable[[ToolContext, dict[str, Any]], ToolResult]
     input_schema: dict[str, Any] = field(default_factory=lambda: {"type": "object", "properties": {}})
+    bounds: frozenset[str] = frozenset()

@@ -33,7 +33,7 @@ class Migration(migrations.Migration):
             options={
                 'ordering': ['-id'],
                 'indexes': [models.Index(condition=models.Q(('state', 'pending')), fields=['expires_at'], name='approval_pending')],
-                'constraints': [models.UniqueConstraint(condition=models.Q(('state', 'pending')), fields=('subject',), name='one_pending_approval_a_subject'), models.UniqueConstraint(fields=('subject', 'revision'), name='one_approval_a_revision'), models.CheckConstraint(condition=models.Q(models.Q(('decided_at__isnull', False), ('state__in', ['approved', 'rejected'])), models.Q(models.Q(('state__in', ['approved', 'rejected']), _negated=True), ('decision', '')), _connector='OR'), name='a_decision_is_signed')],
+                'constraints': [models.UniqueConstraint(condition=models.Q(('state', 'pending')), fields=('subject',), name='one_pending_approval_a_subject'), models.UniqueConstraint(fields=('subject', 'revision'), name='one_approval_a_revision'), models.CheckConstraint(condition=models.Q(models.Q(('decided_at__isnull', False), ('state__in', ['approved', 'rejected']), models.Q(('decided_by', ''), _negated=True)), models.Q(models.Q(('state__in', ['approved', 'rejected']), _negated=True), ('decision', '')), _connector='OR'), name='a_decision_is_signed')],
             },
         ),
     ]

@@ -53,7 +53,7 @@ def test_an_ok_is_recorded_with_who_and_where_and_told_to_the_asker(answers):
 def test_it_refuses_a_second_answer_and_says_what_the_first_was(answers):
     approval = ask()
     decide(approval, choice="cancel")
-    with pytest.raises(ApprovalStale, match="Already cancelled"):
+    with pytest.raises(ApprovalStale, match="Already answered with “Cancel”"):
         decide(approval)
     assert len(answers) == 1
 

@@ -3,6 +3,7 @@
 import time
 from typing import Any
 
+from bench.support.exchange import say, took
 from bench.support.figures import Report
 from bench.support.instance import Instance
 
@@ -17,8 +18,6 @@ WHERE t.channel = 'telegram' AND t.address = %s ORDER BY j.id DESC LIMIT 1
 
 
 def measure(report: Report, it: Instance, chats: list[int]) -> None:
-    from bench.measures.latency import say, took
-
     blocked, others = chats[:WORKERS], chats[WORKERS:]
     report.say(f"With all {WORKERS} workers of the work lane inside a model call of {CALL_SECONDS} s")
     occupy(it, blocked)
@@ -37,8 +36,6 @@ def measure(report: Report, it: Instance, chats: list[int]) -> None:
 
 def occupy(it: Instance, chats: list[int]) -> None:
     """A slow job in each chat, and wait until the model has been asked for all of them."""
-    from bench.measures.latency import say
-
     it.model.asked()
     for chat in chats:
         card = say(it, chat, f"[slow {CALL_SECONDS}]")

@@ -7,17 +7,14 @@ it has read the sendMessage that results: the stand-ins' own milliseconds are co
 import argparse
 import itertools
 import time
-from typing import Any
 
 from bench.measures import busy, wakeups
+from bench.support.exchange import GAP_SECONDS, Stamps, press, question, say, took
 from bench.support.figures import Report, spread
 from bench.support.instance import Instance, people
 
 MEDIAN_MS, P95_MS = 30.0, 80.0
-GAP_SECONDS = 0.05
 PEERS = "peers, measured the same way: 287, 426 and 799 ms in the median; 85 to 500 ms of CPU a message"
-
-Stamps = dict[str, int]
 
 
 def main() -> int:
@@ -72,39 +69,6 @@ def without_card(report: Report, it: Instance, count: int) -> None:
     _held(report, "update received to answer sent, two model calls", answers)
     _shares(report, answers, asked, ["classify", "work"])
     report.say(f"          CPU a message: {used.each(count)}")
-
-
-def question(chat: int, extra: str = "") -> str:
-    """A text that names its chat, so that its model calls can be told apart."""
-    return f"Question {chat}-1? {extra}".strip()
-
-
-def say(it: Instance, chat: int, extra: str = "") -> Stamps:
-    """A person writes; when that was received and acknowledged, and when what follows was sent."""
-    update = it.telegram.call("user_says", chat_id=chat, text=question(chat, extra))
-    return _stamps(it, chat, update, it.telegram.sent(chat))
-
-
-def press(it: Instance, chat: int, message_id: int, label: str) -> Stamps:
-    """A person presses a button of a card; the same of what is sent next."""
-    update = it.telegram.call("user_presses", chat_id=chat, message_id=message_id, label=label)
-    return _stamps(it, chat, update, it.telegram.sent(chat, 2))
-
-
-def _stamps(it: Instance, chat: int, update: dict[str, Any], sent: dict[str, Any]) -> Stamps:
-    times = it.telegram.until("times", timeout=5.0, update_id=update["update_id"])
-    return {
-        "chat": chat,
-        "message_id": sent["message_id"],
-        "posted": times["posted"],
-        "confirmed": times["confirmed"],
-        "sent": sent["at"]["monotonic_ns"],
-    }
-
-
-def took(stamps: Stamps) -> float:
-    """Milliseconds from received to sent."""
-    return (stamps["sent"] - stamps["posted"]) / 1e6
 
 
 def _held(report: Report, name: str, all_stamps: list[Stamps]) -> None:

@@ -7,6 +7,7 @@ line of the task is measured by the row that the task first writes: its lease.
 
 import time
 
+from bench.support.exchange import GAP_SECONDS, press, say
 from bench.support.figures import Report, spread
 from bench.support.instance import Instance
 
@@ -39,8 +40,6 @@ ON true WHERE l.what = %s AND c.at IS NOT NULL
 
 def measure(report: Report, it: Instance, chats: list[int]) -> None:
     """A message and its OK in each chat: one task of each lane."""
-    from bench.measures.latency import GAP_SECONDS, press, say
-
     it.database.execute(STAMPS)
     for chat in chats:
         press(it, chat, say(it, chat)["message_id"], "OK")

@@ -11,11 +11,14 @@ from agent_site import embedded_postgres
 
 
 def machine() -> str:
-    """Cores, memory, versions and the load before we began, on two lines."""
+    """Cores, memory, versions and the load before we began; and a warning where others use the machine."""
     cores, gib = len(os.sched_getaffinity(0)), psutil.virtual_memory().total / 2**30
+    busy = (
+        "\nThe machine is busy with something else: these figures say little." if os.getloadavg()[0] > cores / 2 else ""
+    )
     return (
         f"{_processor()}, {cores} cores, {gib:.0f} GB, {platform.system()} {platform.release()}, load "
-        f"{os.getloadavg()[0]:.2f}\nPython {platform.python_version()}, {postgres_version()}"
+        f"{os.getloadavg()[0]:.2f}\nPython {platform.python_version()}, {postgres_version()}{busy}"
     )
 
 

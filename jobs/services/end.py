@@ -57,12 +57,17 @@ def job_cancel(job: Job, *, actor: str, reason: str = "", tell: bool = True) -> 
     if job.run is not None:
         run_stop(run=job.run)
     withdrawn = approvals_supersede(subject=job.ref)
-    text = f"Job {job.pk} is cancelled. {done_so_far(job)}"
+    text = cancelled_text(job)
     if withdrawn and job.approval is not None:
         card_close(approval=job.approval, line=text)
     elif tell:
         say(thread=job.thread, text=text, job_ref=job.ref)
     return job
+
+
+def cancelled_text(job: Job) -> str:
+    """What the person who stops a job reads."""
+    return f"Job {job.pk} is cancelled. {done_so_far(job)}"
 
 
 def done_so_far(job: Job) -> str:

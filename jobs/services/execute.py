@@ -19,7 +19,7 @@ from jobs.services.moves import job_move
 from jobs.services.propose import calls_propose
 from jobs.states import State
 from llm.errors import ModelUnavailable
-from threads.context import history, new_messages
+from threads.context import history, messages_told, new_messages
 
 logger = logging.getLogger(__name__)
 TRIES = 5
@@ -41,7 +41,7 @@ def job_start(job: Job, *, permitted: list[dict[str, Any]], actor: str, reason: 
 
 def opening(job: Job, permitted: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The messages that the run's conversation begins with: what was said before, and what is asked now."""
-    messages = list(job.messages.prefetch_related("artifacts").order_by("pk"))
+    messages = messages_told(job.messages.all())
     turns = [
         {"role": turn.role, "content": [{"type": "text", "text": turn.text}]}
         for turn in history(thread=job.thread, before=messages[0].pk)
@@ -101,7 +101,7 @@ def run_settle(run: Run) -> None:
 
 
 def _job_of(run: Run) -> Job | None:
-    return Job.objects.select_related("thread", "person", "run").filter(run=run).first()
+    return Job.objects.select_related("thread").filter(run=run).first()
 
 
 def _fail(run: Run, error: str) -> None:

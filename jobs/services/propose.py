@@ -12,7 +12,7 @@ from approvals.services import approval_ask
 from common.text import shorten
 from common.transactions import joined
 from jobs.models import Job
-from jobs.services.moves import job_locked, job_move
+from jobs.services.moves import SYSTEM, job_locked, job_move
 from jobs.states import State
 from threads.services import say
 from tools.base import ToolCall
@@ -49,7 +49,7 @@ def plan_text(job: Job) -> str:
 
 
 @joined
-def calls_propose(job: Job) -> Approval | None:
+def calls_propose(job: Job, *, actor: str = SYSTEM) -> Approval | None:
     """Show the calls that a parked run wants to make, and wait. None where it waits for nothing any more."""
     job = job_locked(job)
     if job.run is None or job.state not in (State.EXECUTING, State.EXPIRED) or not (asks := run_asks(job.run)):
@@ -62,7 +62,7 @@ def calls_propose(job: Job) -> Approval | None:
         choices=TOOL_CHOICES,
         expires_in=timedelta(seconds=settings.APPROVAL_TIMEOUT_SECONDS),
     )
-    return _wait(job, approval, reason="A call needs an OK.")
+    return _wait(job, approval, reason="A call needs an OK.", actor=actor)
 
 
 def calls_text(job: Job, asks: list[tuple[ToolCall, Verdict]]) -> str:

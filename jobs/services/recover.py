@@ -17,6 +17,8 @@ from jobs.models import Job
 from jobs.services import execute, propose
 from jobs.services.moves import job_locked, job_move
 from jobs.states import State
+from ops import audit
+from ops.switches import is_on
 from threads.models import Delivery
 from threads.notices import notices_carry
 from threads.services import OUTBOX_CHANNEL
@@ -29,9 +31,10 @@ def sweep() -> None:
     """One pass over all that may have been forgotten. Cheap when there is nothing: partial indexes, no writes."""
     approvals_expire()
     notices_carry()
-    _begin_jobs()
-    _advance_runs()
     _settle_runs()
+    if not is_on("freeze"):
+        _begin_jobs()
+        _advance_runs()
     for channel in (
         Delivery.objects.filter(state__in=Delivery.OPEN).values_list("thread__channel", flat=True).distinct()
     ):
@@ -77,7 +80,8 @@ def job_reopen(job: Job, *, actor: str) -> Approval | None:
     job = job_locked(job)
     if job.state != State.EXPIRED:
         raise IllegalMove(f"{job} has not expired; there is nothing to reopen.")
+    audit.record(actor=actor, action="job reopened", subject=job.ref)
     if job.run is not None:
-        return propose.calls_propose(job)
+        return propose.calls_propose(job, actor=actor)
     job_move(job, to=State.CLASSIFYING, actor=actor, reason="Reopened.", finished_at=None)
     return propose.plan_propose(job)

@@ -92,7 +92,7 @@ def test_it_cancels_with_a_reason(waiting, operator, client):
 
 def test_what_does_not_fit_the_state_is_explained_and_changes_nothing(waiting, operator, client):
     response = client.post(url("retry", waiting), YES)
-    assert "can&#x27;t become" in message_of(response) or "can't become" in message_of(response)
+    assert "that can" in message_of(response)
     response = client.post(url("reopen", waiting), YES)
     assert "nothing to reopen" in message_of(response)
     waiting.refresh_from_db()

@@ -3,6 +3,7 @@
 import itertools
 
 import pytest
+from django.db import transaction
 
 from common.state import StateConflict
 from jobs.errors import IllegalMove, JobBusy
@@ -50,7 +51,7 @@ def test_of_two_workers_one_wins(thread):
 def test_the_database_holds_one_running_job_a_thread(thread):
     Job.objects.create(thread=thread, state=State.EXECUTING)
     other = Job.objects.create(thread=thread)
-    with pytest.raises(JobBusy):
+    with pytest.raises(JobBusy), transaction.atomic():
         job_move(other, to=State.CLASSIFYING, reason="Too early.")
     other.refresh_from_db()
     assert other.state == State.QUEUED

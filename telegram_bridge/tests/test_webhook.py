@@ -143,6 +143,11 @@ def test_a_nul_character_is_survived(post):
     assert TelegramUpdate.objects.get().state == "handled"
 
 
+def test_half_a_surrogate_pair_is_survived(post):
+    assert post('{"update_id": 1, "message": {"text": "\\ud800", "chat": {"id": 1}}}').status_code == 200
+    assert TelegramUpdate.objects.count() == 1
+
+
 def test_a_stranger_is_refused_once_and_asks_for_pairing(post):
     post(message(1, user_id=STRANGER_ID))
     post(message(2, user_id=STRANGER_ID))

@@ -86,5 +86,6 @@ TOOLS = [
             "properties": {"command": {"type": "string"}, "timeout": {"type": "integer", "description": "seconds"}},
             "required": ["command"],
         },
+        bounds=frozenset({"timeout"}),
     )
 ]
