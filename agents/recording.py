@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from agents.models import Run, Step
@@ -75,11 +75,9 @@ class Draft:
             bus.notify(DRAFT_CHANNEL, str(self.held.run.pk))
 
 
-@joined
 def model_step(held: Held, conversation: Conversation, *, reply: ModelReply, seconds: float) -> Step:
     """Save the model's turn; without a call in it, it is the answer and the run is done."""
-    held.fence()
-    saved = Step.objects.create(
+    saved = Step(
         run=held.run,
         number=conversation.next_number,
         epoch=held.epoch,
@@ -90,10 +88,13 @@ def model_step(held: Held, conversation: Conversation, *, reply: ModelReply, sec
         tokens=reply.tokens,
         seconds=seconds,
     )
-    if reply.stop_reason != "tool_use":
+    if reply.stop_reason == "tool_use":
+        lease.insert_fenced(saved, row=held.run, epoch=held.epoch)
+        Run.objects.filter(pk=held.run.pk).exclude(draft="").update(draft="")
+        return saved
+    with transaction.atomic():
+        lease.insert_fenced(saved, row=held.run, epoch=held.epoch)
         _finish(held, reply)
-    elif held.run.draft:
-        Run.objects.filter(pk=held.run.pk).update(draft="")
     return saved
 
 
@@ -109,10 +110,8 @@ def _finish(held: Held, reply: ModelReply) -> None:
         _close(held, state=Run.State.DONE, answer=text)
 
 
-@joined
 def tool_step(held: Held, conversation: Conversation, *, execution: ToolExecution, seconds: float) -> Step:
     """Save a tool's answer as it goes into the conversation."""
-    held.fence()
     block = {
         "type": "tool_result",
         "tool_use_id": execution.call_id,
@@ -122,10 +121,8 @@ def tool_step(held: Held, conversation: Conversation, *, execution: ToolExecutio
     return _answer(held, conversation, block=block, execution=execution, seconds=seconds)
 
 
-@joined
 def refused_step(held: Held, conversation: Conversation, *, call: ToolCall, reason: str) -> Step:
     """Tell the model that a person said no."""
-    held.fence()
     block = {
         "type": "tool_result",
         "tool_use_id": call.call_id,
@@ -143,7 +140,7 @@ def _answer(
     execution: ToolExecution | None,
     seconds: float,
 ) -> Step:
-    return Step.objects.create(
+    saved = Step(
         run=held.run,
         number=conversation.next_number,
         epoch=held.epoch,
@@ -152,6 +149,8 @@ def _answer(
         execution=execution,
         seconds=seconds,
     )
+    lease.insert_fenced(saved, row=held.run, epoch=held.epoch)
+    return saved
 
 
 @joined

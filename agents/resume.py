@@ -7,10 +7,14 @@ from typing import Any
 
 from agents.models import Run, Step
 from tools.base import ToolCall
-from tools.models import ExecutionState, ToolExecution
 from tools.registry import all_tools
 
 Block = dict[str, Any]
+# A broken call is one that no gate could judge: of an unknown tool, or with bad arguments.
+STEPS = """
+SELECT s.*, e.state = 'failed' AND e.decision = '' AS is_broken
+FROM agents_step s LEFT JOIN tools_toolexecution e ON e.id = s.execution_id WHERE s.run_id = %s ORDER BY s.number
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,24 +33,19 @@ class Conversation:
 
 def rebuild(run: Run) -> Conversation:
     """The conversation as the Messages API wants it, from the opening and the saved steps. One query."""
-    steps = list(run.steps.select_related("execution").order_by("number"))
+    steps = list(Step.objects.raw(STEPS, [run.pk]))
     calls = [call for step in steps if step.kind == Step.Kind.MODEL for call in _calls(step.content)]
     answered = {block["tool_use_id"] for step in steps if step.kind == Step.Kind.TOOL for block in step.content}
     return Conversation(
         messages=_messages(run.opening, steps),
         open_calls=[call for call in calls if call.call_id not in answered],
         done_calls=[call for call in calls if call.call_id in answered],
-        broken_calls=sum(_is_broken(step.execution) for step in steps if step.execution),
+        broken_calls=sum(bool(getattr(step, "is_broken", False)) for step in steps),
         turns=sum(step.kind == Step.Kind.MODEL for step in steps),
         tokens=sum(step.tokens for step in steps),
         seconds=sum(step.seconds for step in steps),
         next_number=len(steps) + 1,
     )
-
-
-def _is_broken(execution: ToolExecution) -> bool:
-    """A call that no gate could judge: of an unknown tool, or with bad arguments."""
-    return execution.state == ExecutionState.FAILED and not execution.decision
 
 
 def _calls(content: list[Block]) -> list[ToolCall]:

@@ -49,7 +49,7 @@ def run_asks(run: Run) -> list[tuple[ToolCall, Verdict]]:
 @joined
 def run_answer(*, run: Run, permit: list[dict[str, Any]], refuse: dict[str, str]) -> Run:
     """Let a waiting run go on: with the calls that were signed, and those refused by id with the person's reason."""
-    run = Run.objects.select_for_update().get(pk=run.pk)
+    run = Run.objects.select_for_update(no_key=True).get(pk=run.pk)
     move(
         run,
         to=Run.State.READY,
@@ -64,7 +64,7 @@ def run_answer(*, run: Run, permit: list[dict[str, Any]], refuse: dict[str, str]
 @joined
 def run_retry(*, run: Run) -> Run:
     """Let a failed or interrupted run go on from its last saved step."""
-    run = Run.objects.select_for_update().get(pk=run.pk)
+    run = Run.objects.select_for_update(no_key=True).get(pk=run.pk)
     if run.state != Run.State.READY:
         move(run, to=Run.State.READY, expected=[Run.State.FAILED], error="", finished_at=None)
     queue.enqueue("run.advance", run.pk)

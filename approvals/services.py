@@ -47,7 +47,7 @@ def approval_decide(*, approval_id: int, revision: int, choice: str, actor: str,
 
     Raises ApprovalStale (with a sentence saying what happened instead) and UnknownChoice.
     """
-    approval = Approval.objects.select_for_update().filter(pk=approval_id, revision=revision).first()
+    approval = Approval.objects.select_for_update(no_key=True).filter(pk=approval_id, revision=revision).first()
     if approval is None:
         raise ApprovalStale("I don't know this card. /jobs lists what waits for you.", approval=None)
     _check_open(approval)

@@ -17,6 +17,7 @@ from django.db import DatabaseError, connection, models
 
 from common import processes
 from common.errors import AgentError
+from common.rows import insert_where
 
 logger = logging.getLogger(__name__)
 LEASE_SECONDS = 20.0
@@ -34,7 +35,9 @@ RENEW = """
     WHERE {key} = %s AND lease_epoch = %s AND lease_expires_at IS NOT NULL
 """
 RELEASE = "UPDATE {table} SET lease_owner = '', lease_expires_at = NULL WHERE {key} = %s AND lease_epoch = %s"
-FENCE = "SELECT lease_epoch FROM {table} WHERE {key} = %s FOR UPDATE"
+# NO KEY: rows that point to the leased one may be written meanwhile, by whoever else holds locks of theirs.
+FENCE = "SELECT lease_epoch FROM {table} WHERE {key} = %s FOR NO KEY UPDATE"
+HELD = "SELECT 1 FROM {table} WHERE {key} = %s AND lease_epoch = %s FOR NO KEY UPDATE"
 
 
 class LeaseHeld(AgentError):
@@ -92,6 +95,12 @@ def fence(row: Leased, epoch: int) -> None:
         cursor.execute(_sql(FENCE, row), [row.pk])
         found = cursor.fetchone()
     if found is None or found[0] != epoch:
+        raise LeaseLost
+
+
+def insert_fenced(new: models.Model, *, row: Leased, epoch: int) -> None:
+    """Inserts `new` if `epoch` is still the row's: fence and write in one statement. Raises LeaseLost."""
+    if not insert_where(new, _sql(HELD, row), [row.pk, epoch]):
         raise LeaseLost
 
 

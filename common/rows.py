@@ -8,15 +8,24 @@ INSERT_NEW = "INSERT INTO {table} ({columns}) VALUES ({values}) ON CONFLICT DO N
 
 
 def insert_parts(row: models.Model) -> tuple[dict[str, str], list[Any]]:
-    """Table, columns and placeholders of a new row, quoted for SQL, and its values as the database wants them."""
+    """Table, columns and placeholders of a new row, quoted for SQL, and its values as the database wants them.
+
+    The placeholders carry their types, so that they can stand in a SELECT, where PostgreSQL would take them for text.
+    """
     fields = [field for field in row._meta.local_concrete_fields if not field.primary_key]
     quote = connection.ops.quote_name
     parts = {
         "table": quote(row._meta.db_table),
         "columns": ", ".join(quote(str(field.column)) for field in fields),
-        "values": ", ".join("%s" for _ in fields),
+        "values": ", ".join(f"%s::{_cast(field)}" for field in fields),
     }
     return parts, [field.get_db_prep_save(field.pre_save(row, add=True), connection) for field in fields]
+
+
+def _cast(field: "models.Field[Any, Any]") -> str:
+    """A column's type without its length: a cast to varchar(n) would cut what is too long instead of refusing it."""
+    kind = str(field.rel_db_type(connection) if field.is_relation else field.db_type(connection))
+    return "text" if kind.startswith("varchar") else kind
 
 
 def insert_new(row: models.Model) -> bool:
@@ -25,9 +34,23 @@ def insert_new(row: models.Model) -> bool:
     Needs no savepoint, unlike catching an IntegrityError, and gives the key, unlike `ignore_conflicts`.
     """
     parts, values = insert_parts(row)
-    key = connection.ops.quote_name(str(row._meta.pk.column))
+    return _insert(row, INSERT_NEW.format(**parts, key=_key(row)), values)
+
+
+def insert_where(row: models.Model, condition: str, params: list[Any]) -> bool:
+    """Insert the row if the query `condition` finds something, in one statement; false, and nothing done, where not."""
+    parts, values = insert_parts(row)
+    sql = "WITH allowed AS ({condition}) INSERT INTO {table} ({columns}) SELECT {values} FROM allowed RETURNING {key}"
+    return _insert(row, sql.format(**parts, key=_key(row), condition=condition), [*params, *values])
+
+
+def _key(row: models.Model) -> str:
+    return connection.ops.quote_name(str(row._meta.pk.column))
+
+
+def _insert(row: models.Model, sql: str, values: list[Any]) -> bool:
     with connection.cursor() as cursor:
-        cursor.execute(INSERT_NEW.format(**parts, key=key), values)
+        cursor.execute(sql, values)
         made = cursor.fetchone()
     if made is None:
         return False

@@ -1,6 +1,6 @@
 """One way to change a state: compare-and-swap in the database, so that two workers can never both win."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.db import connection, models
@@ -20,15 +20,21 @@ class StateConflict(AgentError):
 
 
 def move(
-    row: models.Model, *, to: str, expected: Iterable[str], event: models.Model | None = None, **changes: Any
+    row: models.Model,
+    *,
+    to: str,
+    expected: Iterable[str],
+    guard: Mapping[str, Any] | None = None,
+    event: models.Model | None = None,
+    **changes: Any,
 ) -> None:
     """Set `row.state` to `to` and the other `changes`, if the database still holds one of the `expected` states.
 
-    `event` is inserted beside it, in the same statement: one round trip, and never one without the other. Raises
-    StateConflict and changes nothing otherwise.
+    `guard` names columns that must still have these values too. `event` is inserted beside the change, in the same
+    statement: one round trip, and never one without the other. Raises StateConflict and changes nothing otherwise.
     """
     values = {"state": to, **changes}
-    mine = type(row)._default_manager.filter(pk=row.pk, state__in=list(expected)).order_by()
+    mine = type(row)._default_manager.filter(pk=row.pk, state__in=list(expected), **(guard or {})).order_by()
     moved = mine.update(**values) if event is None else _with_event(mine, values, event)
     if moved != 1:
         raise StateConflict

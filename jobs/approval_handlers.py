@@ -10,13 +10,14 @@ from jobs.models import Job
 from jobs.services.end import done_so_far, job_cancel, job_retry
 from jobs.services.execute import job_start
 from jobs.services.moves import job_move
+from jobs.services.told import told_of
 from jobs.states import State
 from threads.services import card_close, say
 
 
 def _job(approval: Approval) -> Job:
     pk = int(approval.subject.removeprefix("job:"))
-    return Job.objects.select_for_update(of=("self",)).select_related("thread").get(pk=pk)
+    return Job.objects.select_for_update(of=("self",), no_key=True).select_related("thread").get(pk=pk)
 
 
 @handlers.register(Approval.Kind.PLAN)
@@ -26,7 +27,7 @@ def plan_decided(approval: Approval) -> None:
     if approval.state == Approval.State.APPROVED:
         card_close(approval=approval, line=f"✔ Approved {where(approval)}")
         calls = approval.card["calls"]
-        job_start(job, permitted=calls, actor=approval.decided_by, reason=f"Approved {where(approval)}.")
+        job_start(job, told_of(job), permitted=calls, actor=approval.decided_by, reason=f"Approved {where(approval)}.")
     elif approval.state == Approval.State.REJECTED:
         _cancelled(job, approval)
     else:

@@ -3,8 +3,16 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from django.db import connection
+
 from threads.channels import Channel, Rate
-from threads.models import SendBucket
+
+READ = "SELECT key, full_at FROM threads_sendbucket WHERE channel = %s AND key = ANY(%s)"
+WRITE = """
+INSERT INTO threads_sendbucket (channel, key, full_at) SELECT %s::text, u.key, u.full_at
+FROM unnest(%s::text[], %s::timestamptz[]) AS u (key, full_at)
+ON CONFLICT ON CONSTRAINT one_bucket_a_key DO UPDATE SET full_at = EXCLUDED.full_at
+"""
 
 
 class Buckets:
@@ -15,8 +23,7 @@ class Buckets:
         self.now = now
         self.rates = {address: channel.rates(address) for address in addresses}
         keys = {rate.key for rates in self.rates.values() for rate in rates}
-        rows = SendBucket.objects.filter(channel=channel.name, key__in=keys) if keys else []
-        self.full_at = {row.key: row.full_at for row in rows}
+        self.full_at: dict[str, datetime] = dict(_read(channel.name, sorted(keys))) if keys else {}
         self.touched: set[str] = set()
 
     def wait(self, address: str) -> float:
@@ -37,10 +44,13 @@ class Buckets:
 
     def save(self) -> None:
         """Write what was taken, in one statement."""
-        rows = [
-            SendBucket(channel=self.channel.name, key=key, full_at=self.full_at[key]) for key in sorted(self.touched)
-        ]
-        if rows:
-            SendBucket.objects.bulk_create(
-                rows, update_conflicts=True, unique_fields=["channel", "key"], update_fields=["full_at"]
-            )
+        keys = sorted(self.touched)
+        if keys:
+            with connection.cursor() as cursor:
+                cursor.execute(WRITE, [self.channel.name, keys, [self.full_at[key] for key in keys]])
+
+
+def _read(channel: str, keys: list[str]) -> list[tuple[str, datetime]]:
+    with connection.cursor() as cursor:
+        cursor.execute(READ, [channel, keys])
+        return list(cursor.fetchall())

@@ -4,14 +4,18 @@ from dataclasses import dataclass
 
 from django.conf import settings
 from django.contrib.postgres.expressions import ArraySubquery
+from django.db import connection
 from django.db.models import OuterRef, QuerySet, Value
 from django.db.models.functions import Concat
 
 from common.text import shorten
-from threads.models import Artifact, Message, Thread
+from threads.models import Artifact, Message
 
 OLD_MESSAGE_LIMIT = 4000
 """Characters of an earlier message that are still told; the new ones are told whole."""
+
+
+HISTORY = "SELECT role, text FROM threads_message WHERE thread_id = %s AND id < %s ORDER BY id DESC LIMIT %s"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,15 +26,17 @@ class Turn:
     text: str
 
 
-def history(*, thread: Thread, before: int) -> list[Turn]:
+def history(*, thread_id: int, before: int) -> list[Turn]:
     """The last MESSAGE_HISTORY_LIMIT messages older than message `before`, oldest first, one side after the other.
 
     Begins with a user's turn, as the Messages API wants it.
     """
-    rows = Message.objects.filter(thread=thread, pk__lt=before).order_by("-pk")[: settings.MESSAGE_HISTORY_LIMIT]
+    with connection.cursor() as cursor:
+        cursor.execute(HISTORY, [thread_id, before, settings.MESSAGE_HISTORY_LIMIT])
+        rows = cursor.fetchall()
     turns: list[Turn] = []
-    for row in reversed(rows.values_list("role", "text")):
-        role, text = row[0], _cut(row[1])
+    for role, whole in reversed(rows):
+        text = _cut(whole)
         if turns and turns[-1].role == role:
             turns[-1] = Turn(role=role, text=f"{turns[-1].text}\n{text}")
         elif turns or role == Message.Role.USER:

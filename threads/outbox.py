@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import connection
-from django.db.models import F
-from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
 from common.backoff import delay
@@ -20,6 +18,7 @@ from common.transactions import joined
 from threads.buckets import Buckets
 from threads.channels import Channel, Outgoing
 from threads.errors import DeliveryPermanent, DeliveryTransient
+from threads.heads import Head, heads_of
 from threads.models import Delivery
 
 State = Delivery.State
@@ -39,7 +38,7 @@ class Tick:
 class Outcome:
     """What became of one attempt."""
 
-    delivery: Delivery
+    head: Head
     external_id: str = ""
     error: DeliveryTransient | DeliveryPermanent | None = None
 
@@ -67,39 +66,38 @@ def tick(channel: Channel, pool: Executor) -> Tick:
     """Send whatever may go now, at most one delivery a chat."""
     claimed, next_in = _claim(channel)
     each = map if len(claimed) < 2 else pool.map  # one alone is not worth a change of threads
-    for outcome in each(lambda delivery: _attempt(channel, delivery), claimed):
+    for outcome in each(lambda head: _attempt(channel, head), claimed):
         _record(outcome)
     return Tick(carried=len(claimed), next_in=next_in)
 
 
 @joined
-def _claim(channel: Channel) -> tuple[list[Delivery], float | None]:
+def _claim(channel: Channel) -> tuple[list[Head], float | None]:
     """The heads of the chats' queues that may go now, marked as being sent; and the wait for the next one."""
-    heads = list(_heads(channel.name))
+    heads = heads_of(channel.name)
     if not heads:
         return [], None
     now = timezone.now()
-    buckets = Buckets(channel=channel, addresses=[head.thread.address for head in heads], now=now)
-    claimed: list[Delivery] = []
+    buckets = Buckets(channel=channel, addresses=[head.address for head in heads], now=now)
+    claimed: list[Head] = []
     waits: list[float] = []
     for head in heads:
-        wait = max(_seconds_until(head.not_before, now), buckets.wait(head.thread.address))
+        wait = max(_seconds_until(head.not_before, now), buckets.wait(head.address))
         if wait > 0 or len(claimed) >= BATCH:
             waits.append(wait)
             continue
-        buckets.take(head.thread.address)
+        buckets.take(head.address)
         claimed.append(head)
     buckets.save()
     _mark_sending(claimed)
     return claimed, min(waits, default=None)
 
 
-HEADS = """
-SELECT DISTINCT ON (d.thread_id) d.id FROM threads_delivery d JOIN threads_thread t ON t.id = d.thread_id
-WHERE d.state IN ('queued', 'sending', 'unknown') AND t.channel = %s ORDER BY d.thread_id, d.id
+SENDING = """
+UPDATE threads_delivery SET state = 'sending', attempts = attempts + 1, sending_at = now(),
+    repeated = repeated OR state = 'unknown'
+WHERE id = ANY(%s)
 """
-
-
 SENT = """
 WITH sent AS (
     UPDATE threads_delivery SET state = 'sent', external_id = %(external_id)s, sent_at = now(), error = ''
@@ -110,57 +108,46 @@ WHERE m.id = sent.message_id AND m.external_id = '' AND sent.kind = 'send'
 """
 
 
-def _heads(channel: str) -> list[Delivery]:
-    """The oldest open delivery of each thread, longest waiting first, so that no chat starves another."""
-    heads = Delivery.objects.filter(pk__in=RawSQL(HEADS, [channel]))
-    return list(heads.select_related("thread", "edits", "approval").order_by("pk"))
-
-
-def _mark_sending(claimed: list[Delivery]) -> None:
+def _mark_sending(claimed: list[Head]) -> None:
     """Write the intent before the effect; a delivery whose last outcome is unknown goes out as a repetition."""
-    repeats = [row.pk for row in claimed if row.state == State.UNKNOWN]
-    if repeats:
-        Delivery.objects.filter(pk__in=repeats).update(repeated=True)
-    if claimed:
-        Delivery.objects.filter(pk__in=[row.pk for row in claimed]).update(
-            state=State.SENDING, attempts=F("attempts") + 1, sending_at=timezone.now()
-        )
+    with connection.cursor() as cursor:
+        cursor.execute(SENDING, [[head.id for head in claimed]])
 
 
-def _attempt(channel: Channel, delivery: Delivery) -> Outcome:
+def _attempt(channel: Channel, head: Head) -> Outcome:
     """One call to the outside; touches no row."""
-    edits = delivery.edits
-    if edits is not None and not edits.external_id:
-        return Outcome(delivery=delivery, error=DeliveryPermanent("What this was to edit was never sent."))
+    if head.is_edit and not head.edited_id:
+        return Outcome(head=head, error=DeliveryPermanent("What this was to edit was never sent."))
     outgoing = Outgoing(
-        address=delivery.thread.address,
-        topic=delivery.thread.topic,
-        text=delivery.text,
-        buttons=[(word, label) for word, label in delivery.buttons],
-        approval_id=delivery.approval_id,
-        revision=delivery.approval.revision if delivery.approval else 0,
-        external_id=edits.external_id if edits else "",
+        address=head.address,
+        topic=head.topic,
+        text=head.text,
+        buttons=head.buttons,
+        approval_id=head.approval_id,
+        revision=head.revision,
+        external_id=head.edited_id,
     )
     try:
-        if edits is not None:
+        if head.is_edit:
             channel.edit(outgoing)
-            return Outcome(delivery=delivery, external_id=edits.external_id)
-        return Outcome(delivery=delivery, external_id=channel.send(outgoing))
+            return Outcome(head=head, external_id=head.edited_id)
+        return Outcome(head=head, external_id=channel.send(outgoing))
     except (DeliveryTransient, DeliveryPermanent) as error:
-        return Outcome(delivery=delivery, error=error)
+        return Outcome(head=head, error=error)
 
 
 def _record(outcome: Outcome) -> None:
     """Write down what came of it, in one statement; a sent answer gives its message the channel's id."""
-    row, error = outcome.delivery, outcome.error
-    mine = Delivery.objects.filter(pk=row.pk, state=State.SENDING)
+    head, error = outcome.head, outcome.error
     if error is None:
         with connection.cursor() as cursor:
-            cursor.execute(SENT, {"id": row.pk, "external_id": outcome.external_id})
-    elif isinstance(error, DeliveryPermanent) or _hopeless(row, error):
+            cursor.execute(SENT, {"id": head.id, "external_id": outcome.external_id})
+        return
+    mine = Delivery.objects.filter(pk=head.id, state=State.SENDING)
+    if isinstance(error, DeliveryPermanent) or _hopeless(head, error):
         mine.update(state=State.FAILED, error=redact(str(error)))
     else:
-        wait = error.retry_after if error.retry_after is not None else delay(row.attempts)
+        wait = error.retry_after if error.retry_after is not None else delay(head.attempts + 1)
         mine.update(
             state=State.UNKNOWN if error.unknown_outcome else State.QUEUED,
             not_before=timezone.now() + timedelta(seconds=wait),
@@ -168,10 +155,10 @@ def _record(outcome: Outcome) -> None:
         )
 
 
-def _hopeless(row: Delivery, error: DeliveryTransient) -> bool:
+def _hopeless(head: Head, error: DeliveryTransient) -> bool:
     """A second unknown outcome (a third send would be one too many), or a day of trying."""
-    twice_unknown = error.unknown_outcome and (row.repeated or row.state == State.UNKNOWN)
-    return twice_unknown or timezone.now() - row.created_at > GIVE_UP_AFTER
+    twice_unknown = error.unknown_outcome and (head.repeated or head.state == State.UNKNOWN)
+    return twice_unknown or timezone.now() - head.created_at > GIVE_UP_AFTER
 
 
 def _seconds_until(moment: datetime | None, now: datetime) -> float:

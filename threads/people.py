@@ -7,10 +7,12 @@ from common.text import shorten
 from ops.notices import notice
 from threads.models import PairingRequest, Person
 
+FIND = "SELECT * FROM threads_person WHERE channel = %s AND external_id = %s"
+
 
 def person_find_or_make(*, channel: str, external_id: str, name: str, is_master: bool) -> Person:
     """The person behind a channel's id; unknown ones are strangers, masters are owners from the start."""
-    person = Person.objects.filter(channel=channel, external_id=external_id).first()
+    person = next(iter(Person.objects.raw(FIND, [channel, external_id])), None)
     if person is None:
         person = _make(channel=channel, external_id=external_id, name=name[:200])
     if is_master and (person.state, person.role) != (Person.State.ALLOWED, Person.Role.OWNER):

@@ -15,6 +15,10 @@ from threads.channels import channel_of
 from threads.models import Delivery, Message, MessageRevision, PairingRequest, Person, Thread
 
 OUTBOX_CHANNEL = "outbox"
+# NO KEY: whoever holds a job of the thread may add rows that point to it meanwhile, and wait for nobody.
+FIND_AND_LOCK = """
+SELECT * FROM threads_thread WHERE channel = %s AND address = %s AND topic = %s FOR NO KEY UPDATE
+"""
 
 
 def thread_find_or_open(*, channel: str, address: str, topic: str = "", kind: str, title: str = "") -> Thread:
@@ -22,12 +26,10 @@ def thread_find_or_open(*, channel: str, address: str, topic: str = "", kind: st
 
     The lock puts the messages of one thread into an order, also between processes.
     """
-    where = {"channel": channel, "address": address, "topic": topic}
-    thread = Thread.objects.select_for_update().filter(**where).first()
-    if thread is None:
-        Thread.objects.bulk_create([Thread(**where, kind=kind, title=title[:200])], ignore_conflicts=True)
-        thread = Thread.objects.select_for_update().get(**where)
-    return thread
+    for thread in Thread.objects.raw(FIND_AND_LOCK, [channel, address, topic]):
+        return thread
+    insert_new(Thread(channel=channel, address=address, topic=topic, kind=kind, title=title[:200]))
+    return Thread.objects.raw(FIND_AND_LOCK, [channel, address, topic])[0]
 
 
 def message_store(
@@ -59,7 +61,7 @@ def message_store(
 @joined
 def message_edit(*, message: Message, text: str, edited_at: datetime) -> Message:
     """Replace a message's text and keep the earlier one. An older or equal edit changes nothing."""
-    message = Message.objects.select_for_update().get(pk=message.pk)
+    message = Message.objects.select_for_update(no_key=True).get(pk=message.pk)
     if text == message.text or (message.edited_at and edited_at < message.edited_at):
         return message
     MessageRevision.objects.create(message=message, text=message.text)
@@ -120,7 +122,7 @@ def _arrival(pulls: bool) -> dict[str, Any]:
 @joined
 def pairing_decide(*, request: PairingRequest, allow: bool, actor: str, role: str = Person.Role.OPERATOR) -> Person:
     """Let a stranger in with a role, or block him; recorded in the audit trail. May be decided anew later."""
-    request = PairingRequest.objects.select_for_update().select_related("person").get(pk=request.pk)
+    request = PairingRequest.objects.select_for_update(no_key=True).select_related("person").get(pk=request.pk)
     request.state = PairingRequest.State.ALLOWED if allow else PairingRequest.State.BLOCKED
     request.decided_at, request.decided_by = timezone.now(), actor
     request.save(update_fields=["state", "decided_at", "decided_by"])

@@ -4,7 +4,7 @@ import logging
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef, Q
+from django.db import transaction
 from django.utils import timezone
 
 from budget.errors import LimitReached
@@ -18,16 +18,24 @@ from jobs.models import Job
 from jobs.services import execute, propose
 from jobs.services.classify import classification
 from jobs.services.end import job_fail
-from jobs.services.moves import job_locked, job_move
-from jobs.states import OPEN, State
+from jobs.services.moves import SYSTEM, job_locked, job_move
+from jobs.services.told import Told, told_of
+from jobs.states import State
 from llm.errors import ModelRejected
-from ops.models import Switch
 from threads.models import Delivery, Policy
 from threads.services import say
 
 logger = logging.getLogger(__name__)
 FROZEN = "Everything is frozen; I have kept your message. /resume lets me work again."
 ACTING = ("command", "task")
+# Written out: this is asked for every message, and the ORM takes longer to put it together than the database to answer.
+TURN = """
+SELECT j.*, EXISTS (SELECT 1 FROM ops_switch s WHERE s.name = 'freeze' AND s."on") AS frozen, EXISTS (
+    SELECT 1 FROM jobs_job o WHERE o.thread_id = j.thread_id AND o.id <> j.id AND (
+        o.state IN ('classifying', 'executing', 'awaiting_approval') OR o.state = 'queued' AND o.id < j.id)
+) AS must_wait
+FROM jobs_job j WHERE j.id = %s AND j.state IN ('queued', 'classifying')
+"""
 
 
 def job_begin(job_id: int) -> None:
@@ -47,18 +55,10 @@ def job_begin(job_id: int) -> None:
 
 def _if_its_turn(job_id: int) -> Job | None:
     """The job, if nothing of its thread is before it, its time has come, and nothing is frozen. One query."""
-    before_it = Q(state__in=[State.CLASSIFYING, State.EXECUTING, State.AWAITING]) | Q(pk__lt=OuterRef("pk"))
-    others = Job.objects.filter(before_it, thread=OuterRef("thread"), state__in=OPEN).exclude(pk=OuterRef("pk"))
-    frozen = Switch.objects.filter(name=Switch.Name.FREEZE, on=True)
-    job = (
-        Job.objects.filter(pk=job_id, state__in=[State.QUEUED, State.CLASSIFYING])
-        .select_related("thread")
-        .annotate(must_wait=Exists(others), frozen=Exists(frozen))
-        .first()
-    )
-    if job is None or job.must_wait or (job.not_before is not None and job.not_before > timezone.now()):
+    job = next(iter(Job.objects.raw(TURN, [job_id])), None)
+    if job is None or vars(job)["must_wait"] or (job.not_before is not None and job.not_before > timezone.now()):
         return None
-    if job.frozen:
+    if vars(job)["frozen"]:
         _tell_frozen(job)
         return None
     return job
@@ -73,15 +73,19 @@ def _classify(job: Job, epoch: int) -> None:
     """Ask the small model; where a message has joined meanwhile, the next task asks again, with both."""
     if job.state == State.QUEUED:
         job_move(job, to=State.CLASSIFYING, reason="Its turn has come.")
+    told = told_of(job)
     try:
-        found, revision = classification(job)
+        found = classification(job, told)
     except Stopped:
         _stopped(job)
+        return
     except (LimitReached, ModelRejected) as error:
         job_fail(job, error=str(error))
-    else:
-        if not _settle(job, epoch, found, revision):
-            queue.enqueue("job.begin", job.pk)
+        return
+    try:
+        _settle(job, epoch, found, told)
+    except StateConflict:  # a message has joined, or somebody has cancelled
+        queue.enqueue("job.begin", job.pk)
 
 
 @joined
@@ -93,25 +97,18 @@ def _stopped(job: Job) -> None:
         _tell_frozen(job)
 
 
-@joined
-def _settle(job: Job, epoch: int, found: dict[str, Any], revision: int) -> bool:
-    """Ask for an OK, or start; false where a message has joined since, so that it must be classified again."""
-    fresh = job_locked(job)
-    if fresh.lease_epoch != epoch:
-        raise lease.LeaseLost
-    if fresh.state != State.CLASSIFYING:
-        raise StateConflict
-    if fresh.revision != revision:
-        return False
+@transaction.atomic
+def _settle(job: Job, epoch: int, found: dict[str, Any], told: Told) -> None:
+    """Ask for an OK, or start. Raises StateConflict, and nothing is done, where a message has joined meanwhile."""
     understood = {"classification": found, "intent": found["intent"], "summary": shorten(found["summary"], 300)}
     for name, value in understood.items():
-        setattr(fresh, name, value)
-    if wants_card(fresh):
-        propose.plan_propose(fresh, **understood)
+        setattr(job, name, value)
+    guard = {"revision": told.revision, "lease_epoch": epoch}
+    if wants_card(job):
+        propose.plan_propose(job, guard=guard, **understood)
     else:
-        execute.job_start(fresh, permitted=[], actor="system", reason="The policy asks for no OK.", **understood)
-    job.lease_expires_at = fresh.lease_expires_at  # given back by the move
-    return True
+        reason = "The policy asks for no OK."
+        execute.job_start(job, told, permitted=[], actor=SYSTEM, reason=reason, guard=guard, **understood)
 
 
 def wants_card(job: Job) -> bool:

@@ -5,12 +5,11 @@ from typing import Any
 
 from common.text import shorten
 from jobs.models import Job
+from jobs.services.told import Told
 from jobs.states import State
 from llm import gateway
 from llm.errors import ModelError, ModelRejected
 from llm.types import CallTag, ModelRequest, Purpose, Scope
-from threads.context import history, messages_told, new_messages
-from threads.models import Message
 
 logger = logging.getLogger(__name__)
 
@@ -37,49 +36,47 @@ commands it will take, only if you are sure of them, else none. needs_confirmati
 or sent. confidence: 0 to 1."""
 
 
-def classification(job: Job) -> tuple[dict[str, Any], int]:
-    """What the small model makes of a job's messages, and of which revision.
-
-    Raises Stopped, LimitReached, ModelRejected.
-    """
-    revision = job.revision
-    messages = messages_told(job.messages.all())
-    request = _request(job, messages)
+def classification(job: Job, told: Told) -> dict[str, Any]:
+    """What the small model makes of it. Raises Stopped, LimitReached, ModelRejected."""
+    request = _request(told)
     tag = CallTag(
-        scope=Scope(job.origin), job_ref=job.ref, thread_ref=job.thread.ref, person_ref=f"person:{job.person_id}"
+        scope=Scope(job.origin),
+        job_ref=job.ref,
+        thread_ref=f"thread:{job.thread_id}",
+        person_ref=f"person:{job.person_id}",
     )
     for _ in range(TRIES):
         try:
             reply = gateway.call(request, tag=tag, stop=lambda: _must_stop(job))
-            return {**(reply.parsed or {}), "model": reply.model}, revision
+            return {**(reply.parsed or {}), "model": reply.model}
         except ModelRejected:
             raise
         except ModelError as error:
             logger.warning("%s could not be classified: %s", job.ref, error)
-    return safe_default(messages), revision
+    return safe_default(told)
 
 
 def _must_stop(job: Job) -> bool:
     return not Job.objects.filter(pk=job.pk, state=State.CLASSIFYING).exists()
 
 
-def _request(job: Job, messages: list[Message]) -> ModelRequest:
-    earlier = [f"{turn.role}: {turn.text}" for turn in history(thread=job.thread, before=messages[0].pk)]
+def _request(told: Told) -> ModelRequest:
+    earlier = [f"{turn.role}: {turn.text}" for turn in told.turns]
     return ModelRequest(
         purpose=Purpose.CLASSIFY,
         system=INSTRUCTION,
-        messages=[{"role": "user", "content": "\n".join([*earlier, new_messages(messages)])}],
+        messages=[{"role": "user", "content": "\n".join([*earlier, told.asked])}],
         max_tokens=1024,
         schema=SCHEMA,
         time_limit=SECONDS,
     )
 
 
-def safe_default(messages: list[Message]) -> dict[str, Any]:
+def safe_default(told: Told) -> dict[str, Any]:
     """What is assumed where the model could not be asked: that the owner must look."""
     return {
         "intent": "other",
-        "summary": shorten(messages[-1].text, 120) or "A message without text",
+        "summary": shorten(told.last_text, 120) or "A message without text",
         "plan": ["I could not classify this; I will work on it step by step and ask before anything risky."],
         "commands": [],
         "needs_confirmation": True,

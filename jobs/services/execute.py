@@ -17,36 +17,32 @@ from jobs.models import Job
 from jobs.services.end import job_answer, job_fail
 from jobs.services.moves import job_move
 from jobs.services.propose import calls_propose
+from jobs.services.told import Told
 from jobs.states import State
 from llm.errors import ModelUnavailable
-from threads.context import history, messages_told, new_messages
 
 logger = logging.getLogger(__name__)
 TRIES = 5
 
 
 @joined
-def job_start(job: Job, *, permitted: list[dict[str, Any]], actor: str, reason: str, **understood: Any) -> Job:
-    """Open the job's run with the calls that were signed, and set it to work. What was `understood` is saved."""
+def job_start(job: Job, told: Told, *, permitted: list[dict[str, Any]], actor: str, reason: str, **saved: Any) -> Job:
+    """Open the job's run with the calls that were signed, and set it to work. `saved`: see job_move."""
     run = run_open(
         job_ref=job.ref,
-        thread_ref=job.thread.ref,
+        thread_ref=f"thread:{job.thread_id}",
         person_ref=f"person:{job.person_id}",
-        opening=opening(job, permitted),
+        opening=opening(told, permitted),
         permitted_calls=permitted,
         scope=job.origin,
     )
-    return job_move(job, to=State.EXECUTING, actor=actor, reason=reason, run=run, **understood)
+    return job_move(job, to=State.EXECUTING, actor=actor, reason=reason, run=run, **saved)
 
 
-def opening(job: Job, permitted: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def opening(told: Told, permitted: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The messages that the run's conversation begins with: what was said before, and what is asked now."""
-    messages = messages_told(job.messages.all())
-    turns = [
-        {"role": turn.role, "content": [{"type": "text", "text": turn.text}]}
-        for turn in history(thread=job.thread, before=messages[0].pk)
-    ]
-    asked = new_messages(messages)
+    turns = [{"role": turn.role, "content": [{"type": "text", "text": turn.text}]} for turn in told.turns]
+    asked = told.asked
     if permitted:
         commands = "\n".join(call["arguments"]["command"] for call in permitted)
         asked += f"\nThe owner has approved exactly these commands:\n{commands}"
@@ -67,7 +63,7 @@ def job_resume(job: Job) -> Job:
 
 def run_advance(run_id: int) -> None:
     """The task that advances a run: one minute of it, then what it came to. Safe to repeat."""
-    run = Run.objects.filter(pk=run_id).first()
+    run = next(iter(Run.objects.raw("SELECT * FROM agents_run WHERE id = %s", [run_id])), None)
     if run is None:
         return
     try:
@@ -101,7 +97,7 @@ def run_settle(run: Run) -> None:
 
 
 def _job_of(run: Run) -> Job | None:
-    return Job.objects.select_related("thread").filter(run=run).first()
+    return next(iter(Job.objects.raw("SELECT * FROM jobs_job WHERE run_id = %s", [run.pk])), None)
 
 
 def _fail(run: Run, error: str) -> None:

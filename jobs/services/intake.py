@@ -4,20 +4,29 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F
 
 from approvals.services import approvals_supersede
 from common import commands, queue
 from common.errors import AgentError
+from common.rows import insert_parts
 from common.transactions import joined
-from jobs.models import Job, JobEvent, JobMessage
+from jobs.models import Job, JobMessage
 from jobs.services.moves import job_move
 from jobs.states import OPEN, State
 from threads.models import Artifact, Message, Person, Thread
 from threads.people import pairing_ask
 from threads.services import card_close, message_store, say, thread_find_or_open
 
+LATEST = "SELECT * FROM jobs_job WHERE thread_id = %s AND state = ANY(%s) ORDER BY id DESC LIMIT 1"
+OPEN_JOB = """
+WITH job AS (INSERT INTO {table} ({columns}) VALUES ({values}) RETURNING id),
+     link AS (INSERT INTO jobs_jobmessage (job_id, message_id) SELECT id, %s FROM job),
+     event AS (INSERT INTO jobs_jobevent (job_id, at, from_state, to_state, actor, reason)
+               SELECT id, now(), '', %s::text, %s::text, %s::text FROM job)
+SELECT id FROM job
+"""
 REFUSAL = "I work for my owner only. I have told him that you wrote; he may let you in."
 
 
@@ -133,7 +142,7 @@ def _obey(thread: Thread, person: Person, name: str, argument: str) -> None:
 
 
 def _job_for(thread: Thread, message: Message, person: Person) -> Job:
-    latest = Job.objects.filter(thread=thread, state__in=OPEN).order_by("-pk").first()
+    latest = next(iter(Job.objects.raw(LATEST, [thread.pk, list(OPEN)])), None)
     if latest is not None and latest.run_id is None and latest.person_id == person.pk:
         if latest.state in (State.QUEUED, State.CLASSIFYING):
             return _join(latest, message)
@@ -151,11 +160,19 @@ def _join(job: Job, message: Message) -> Job:
 
 
 def _open(thread: Thread, message: Message, person: Person) -> Job:
-    job = Job.objects.create(thread=thread, person=person)
-    JobMessage.objects.create(job=job, message=message)
-    JobEvent.objects.create(job=job, to_state=State.QUEUED, actor=f"person:{person.pk}", reason="A message came in.")
+    job = Job(thread=thread, person=person)
+    _insert(job, message, actor=f"person:{person.pk}")
     queue.enqueue("job.begin", job.pk)
     return job
+
+
+def _insert(job: Job, message: Message, *, actor: str) -> None:
+    """The job, its message and its first event, in one statement: this is done for every message that comes in."""
+    parts, values = insert_parts(job)
+    with connection.cursor() as cursor:
+        cursor.execute(OPEN_JOB.format(**parts), [*values, message.pk, job.state, actor, "A message came in."])
+        job.pk = cursor.fetchone()[0]
+    job._state.adding = False
 
 
 def job_supersede(job: Job, *, actor: str) -> Job:

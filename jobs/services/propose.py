@@ -22,8 +22,8 @@ PLAN_CHOICES = [("ok", "OK"), ("cancel", "Cancel")]
 TOOL_CHOICES = [("ok", "OK"), ("skip", "Go on without"), ("cancel", "Cancel the job")]
 
 
-def plan_propose(job: Job, **understood: Any) -> Approval:
-    """Show the plan and wait. An OK permits exactly the calls that the card lists. What was `understood` is saved."""
+def plan_propose(job: Job, **saved: Any) -> Approval:
+    """Show the plan and wait. An OK permits exactly the calls that the card lists. `saved`: see job_move."""
     found = job.classification
     calls = [{"name": "shell", "arguments": {"command": command}} for command in found["commands"]]
     approval = approval_ask(
@@ -34,7 +34,7 @@ def plan_propose(job: Job, **understood: Any) -> Approval:
         choices=PLAN_CHOICES,
         expires_in=timedelta(seconds=settings.APPROVAL_TIMEOUT_SECONDS),
     )
-    return _wait(job, approval, reason="The plan needs an OK.", **understood)
+    return _wait(job, approval, reason="The plan needs an OK.", **saved)
 
 
 def plan_text(job: Job) -> str:
@@ -84,8 +84,8 @@ def _signed(call: ToolCall) -> dict[str, Any]:
     return {"call_id": call.call_id, "name": call.name, "arguments": call.arguments}
 
 
-def _wait(job: Job, approval: Approval, *, reason: str, **understood: Any) -> Approval:
-    job_move(job, to=State.AWAITING, reason=reason, approval=approval, finished_at=None, **understood)
+def _wait(job: Job, approval: Approval, *, reason: str, **saved: Any) -> Approval:
+    job_move(job, to=State.AWAITING, reason=reason, approval=approval, finished_at=None, **saved)
     until = timezone.localtime(approval.expires_at).strftime("%H:%M")
     say(
         thread=job.thread,
