@@ -97,7 +97,7 @@ def check_folders() -> list[CheckMessage]:
 
 
 def check_database() -> list[CheckMessage]:
-    if settings.DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
+    if settings.DATABASES["default"]["ENGINE"] == "common.postgres":
         return []
     return [
         Error(

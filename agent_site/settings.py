@@ -57,8 +57,9 @@ ALLOWED_HOSTS += [urlsplit(PUBLIC_URL).hostname or ""] if PUBLIC_URL else []
 DATABASES: dict[str, dict[str, Any]] = {
     "default": environ.Env.db_url_config(DATABASE_URL) if DATABASE_URL else embedded_postgres.settings(DATA_DIR)
 }
+if DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":  # anything else is refused by checks.py
+    DATABASES["default"]["ENGINE"] = "common.postgres"
 DATABASES["default"] |= {
-    "ENGINE": "common.postgres",
     "CONN_MAX_AGE": None,  # closing after each request costs 7 ms of the server's CPU; a pool breaks in what forks
     "CONN_HEALTH_CHECKS": True,  # without a round trip: common/postgres
     # Statements are prepared when they come the third time: a third less of the server's CPU. A PgBouncer before the

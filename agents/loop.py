@@ -27,6 +27,7 @@ def advance(run: Run) -> Run:
     """
     until = time.monotonic() + limits.SHARE_SECONDS
     with lease.held(run) as epoch:
+        run.refresh_from_db()  # what was read before the claim may be another worker's past
         held = Held(run=run, epoch=epoch)
         try:
             while run.state == Run.State.READY and time.monotonic() < until and not queue.draining():

@@ -155,9 +155,13 @@ def _answer(
 
 @joined
 def park(held: Held) -> None:
-    """Wait for a person: the run occupies no worker until he has decided."""
+    """Wait for a person: the run occupies no worker until he has decided. One that was stopped meanwhile ends."""
     held.fence()
-    move(held.run, to=Run.State.WAITING, expected=[Run.State.READY], **FREE)
+    stopped, _ = held._flags()
+    if stopped:
+        _close(held, state=Run.State.STOPPED)
+    else:
+        move(held.run, to=Run.State.WAITING, expected=[Run.State.READY], **FREE)
 
 
 @joined

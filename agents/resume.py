@@ -34,7 +34,7 @@ class Conversation:
 def rebuild(run: Run) -> Conversation:
     """The conversation as the Messages API wants it, from the opening and the saved steps. One query."""
     steps = list(Step.objects.raw(STEPS, [run.pk]))
-    calls = [call for step in steps if step.kind == Step.Kind.MODEL for call in _calls(step.content)]
+    calls = [call for step in steps if step.kind == Step.Kind.MODEL for call in _calls(step)]
     answered = {block["tool_use_id"] for step in steps if step.kind == Step.Kind.TOOL for block in step.content}
     return Conversation(
         messages=_messages(run.opening, steps),
@@ -48,32 +48,32 @@ def rebuild(run: Run) -> Conversation:
     )
 
 
-def _calls(content: list[Block]) -> list[ToolCall]:
+def _calls(step: Step) -> list[ToolCall]:
+    """The calls of a model's turn; none where it ended in another way (a refusal may break off behind a call)."""
+    if step.stop_reason != "tool_use":
+        return []
     return [
         ToolCall(call_id=block["id"], name=block["name"], arguments=block["input"])
-        for block in content
+        for block in step.content
         if block["type"] == "tool_use"
     ]
 
 
 def _messages(opening: list[Block], steps: list[Step]) -> list[Block]:
-    """The answers to the calls of one turn stand together in one user message."""
+    """The answers to the calls of one turn stand together in one user message.
+
+    A turn without a call has ended the run (empty, refused); a retried one is asked for it anew, and never told of it:
+    no assistant's turn may stand last or be empty.
+    """
     messages = [dict(message) for message in opening]
     for step in steps:
         if step.kind == Step.Kind.MODEL:
-            messages.append({"role": "assistant", "content": step.content})
+            messages += [{"role": "assistant", "content": step.content}] if _calls(step) else []
         elif messages[-1]["role"] == "user":
             messages[-1] = {"role": "user", "content": [*messages[-1]["content"], *step.content]}
         else:
             messages.append({"role": "user", "content": step.content})
-    return _without_last_word(messages)
-
-
-def _without_last_word(messages: list[Block]) -> list[Block]:
-    """A retried run is asked anew for the turn that ended it (empty, refused): no assistant's turn may stand last."""
-    last = messages[-1]
-    ended = last["role"] == "assistant" and not any(block["type"] == "tool_use" for block in last["content"])
-    return messages[:-1] if ended else messages
+    return messages
 
 
 def signature(call: ToolCall) -> str:

@@ -2,6 +2,7 @@
 
 import logging
 import select
+from collections.abc import Sequence
 from typing import Any
 
 import psycopg
@@ -40,19 +41,20 @@ class Listener:
         self._connection: psycopg.Connection[Any] | None = None
         self._failures = 0
 
-    def wait(self, timeout: float) -> list[tuple[str, str]]:
+    def wait(self, timeout: float, *, beside: Sequence[int] = ()) -> list[tuple[str, str]]:
         """Waits up to `timeout` seconds and returns what came as (channel, payload). An empty list means: nothing, or
-        the connection was lost or new, so that something may have been missed; look at the rows."""
+        the connection was lost or new, so that something may have been missed; look at the rows. Descriptors `beside`
+        end the wait like `wake_fd`."""
         try:
             if self._connection is None:
                 self.open()
                 return []  # whatever was sent before LISTEN took effect is in the rows
-            return self._receive(self._connection, timeout)
+            return self._receive(self._connection, timeout, beside)
         except (psycopg.Error, OSError) as error:
             logger.warning("The listening connection is lost: %s", str(error).strip())
             self.close()
             self._failures += 1
-            self._select([], min(timeout, max(0.05, backoff.delay(self._failures))))
+            self._select(beside, min(timeout, max(0.05, backoff.delay(self._failures))))
             return []
 
     def open(self) -> None:
@@ -70,14 +72,14 @@ class Listener:
             self._connection.close()
             self._connection = None
 
-    def _receive(self, live: psycopg.Connection[Any], timeout: float) -> list[tuple[str, str]]:
+    def _receive(self, live: psycopg.Connection[Any], timeout: float, beside: Sequence[int]) -> list[tuple[str, str]]:
         notes = list(live.notifies(timeout=0))
         if not notes:
-            self._select([live.fileno()], timeout)
+            self._select([live.fileno(), *beside], timeout)
             notes = list(live.notifies(timeout=0))
         return [(note.channel, note.payload) for note in notes]
 
-    def _select(self, descriptors: list[int], timeout: float) -> None:
+    def _select(self, descriptors: Sequence[int], timeout: float) -> None:
         if self.wake_fd is not None:
             descriptors = [*descriptors, self.wake_fd]
         select.select(descriptors, [], [], timeout)

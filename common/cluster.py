@@ -3,6 +3,9 @@
 The stock cluster joins its processes by multiprocessing queues; killing an idle worker left it stuck for good in 3 of 6
 trials, and its prefetch runs slow tasks twice. Here nothing is shared but a slot of memory per worker: whoever dies is
 replaced, its claim is released at once, and children die with the guard. q2's tables, schedules and admin stay.
+
+The guard alone listens to the lane and gives a token for each package that was queued; workers wait for tokens. When
+all of them listened, each package woke them all and cost a claim each, of which one could win.
 """
 
 import logging
@@ -13,7 +16,6 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from multiprocessing.connection import wait
 from multiprocessing.context import ForkProcess
 from typing import Any
 
@@ -24,7 +26,9 @@ from django_q.models import OrmQ, Schedule
 from django_q.scheduler import scheduler
 
 from common import backoff, broker
+from common.bus import Listener
 from common.processes import STOP_SIGNALS, StopFlag
+from common.tokens import Tokens
 from common.worker import Outage, make_slot, record_failure, unpack, work
 
 logger = logging.getLogger(__name__)
@@ -73,6 +77,8 @@ class Cluster:
     def __init__(self, settings: ClusterSettings) -> None:
         self.settings = settings
         self.stop = StopFlag()
+        self.tokens = Tokens()
+        self.listener = Listener(broker.channel(settings.lane))
         self.seats = [Seat() for _ in range(settings.workers)]
         self.deaths: Counter[int] = Counter()
         self.restarts = -settings.workers
@@ -82,10 +88,12 @@ class Cluster:
 
     def run(self) -> None:
         self.stop.listen()
+        self.listener.wait(0.0)  # connects, before the workers look for the first time
         while not self.stop.is_set():
             self.tick()
             self._wait(CYCLE_SECONDS, stoppable=True)
         self.drain()
+        self.listener.close()
 
     def tick(self) -> None:
         """Looks after the workers and after what is due in the database; an outage of it is waited out."""
@@ -97,6 +105,7 @@ class Cluster:
             self._every(RENEW_SECONDS, self._renew)
             self._every(BEAT_SECONDS, self._beat)
             self._every(CYCLE_SECONDS, self._schedule)
+            self._every(broker.POLL_SECONDS, self._look)
         except Outage as error:
             logger.warning("The database does not answer, trying again: %s", str(error).strip())
             connections.close_all()
@@ -122,9 +131,15 @@ class Cluster:
         return [seat.process for seat in self.seats if seat.process is not None and seat.process.is_alive()]
 
     def _wait(self, timeout: float, *, stoppable: bool) -> None:
-        """Until a worker dies, the time is over, or (when stoppable) the stop signal comes."""
-        watched: list[Any] = [process.sentinel for process in self._alive()]
-        wait([*watched, self.stop.fd] if stoppable else watched, timeout)
+        """Until a package is queued, a worker dies, the time is over, or (when stoppable) the stop signal comes."""
+        watched = [process.sentinel for process in self._alive()]
+        notes = self.listener.wait(timeout, beside=[*watched, self.stop.fd] if stoppable else watched)
+        self.tokens.give(len(notes))
+
+    def _look(self) -> None:
+        """Finds packages whose wake-up was lost, or that were not to be run before now."""
+        if idle := sum(not seat.slot.claim for seat in self.seats):
+            self.tokens.give(min(idle, broker.waiting(self.settings.lane)))
 
     def _every(self, seconds: float, action: Callable[[], None]) -> None:
         if time.monotonic() >= self._due.get(action.__name__, 0.0):
@@ -136,8 +151,8 @@ class Cluster:
             return
         connections.close_all()  # a connection must never be used on both sides of a fork
         seat.slot.finished = 0
-        limits = (self.settings.lane, seat.slot, self.settings.time_limit, os.getpid())
-        seat.process = fork.Process(target=work, args=limits, daemon=True)
+        place = (self.settings.lane, seat.slot, self.tokens, self.settings.time_limit, os.getpid())
+        seat.process = fork.Process(target=work, args=place, daemon=True)
         signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)  # until the child has handlers of its own
         seat.process.start()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)

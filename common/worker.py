@@ -1,7 +1,8 @@
 """One worker of a cluster: claims a package straight from the broker, runs it, acknowledges it, and again.
 
 There is no queue between guard and worker: nothing is prefetched, no lock is left behind by a kill. What the guard
-must know (which claim is held, since when) lies in a small piece of shared memory.
+must know (which claim is held, since when) lies in a small piece of shared memory. An idle worker sleeps until it takes
+one of the tokens that the guard gives, so that a package wakes one worker and not all.
 """
 
 import ctypes
@@ -20,12 +21,17 @@ from django_q.signing import BadSignature, SignedPackage
 from django_q.timeout import TimeoutHandler
 
 from common import backoff, broker, queue
-from common.bus import Listener
 from common.processes import StopFlag, die_with_parent
+from common.tokens import Tokens
 
 logger = logging.getLogger(__name__)
 RECYCLE_AFTER = 5000
 """Tasks after which a worker makes room for a fresh one, so that slow leaks never add up."""
+
+LOOK_SECONDS = 10.0
+"""An idle worker's own look at the queue, should a wake-up be lost; the guard looks every 2 s."""
+RETRY_SECONDS = 2.0
+"""The pause before a package runs again whose task lost the database."""
 
 Outage = (OperationalError, InterfaceError)
 Package = dict[str, Any]
@@ -41,19 +47,19 @@ def make_slot() -> Any:
     return RawValue(Slot)
 
 
-def work(lane: str, slot: Any, time_limit: int, guard: int) -> None:
+def work(lane: str, slot: Any, tokens: Tokens, time_limit: int, guard: int) -> None:
     """The life of a worker process. Ends on SIGTERM after the task in hand, or when it is recycled."""
     die_with_parent(guard)
-    Worker(lane=lane, slot=slot, time_limit=time_limit).run()
+    Worker(lane=lane, slot=slot, tokens=tokens, time_limit=time_limit).run()
 
 
 class Worker:
     """`tick` does one unit; `run` repeats it until told to stop."""
 
-    def __init__(self, *, lane: str, slot: Any, time_limit: int) -> None:
-        self.lane, self.slot, self.time_limit = lane, slot, time_limit
+    def __init__(self, *, lane: str, slot: Any, tokens: Tokens, time_limit: int) -> None:
+        self.lane, self.slot, self.tokens, self.time_limit = lane, slot, tokens, time_limit
         self.stop = StopFlag()
-        self.listener = Listener(broker.channel(lane), wake_fd=self.stop.fd)
+        self.woken = False
         self.failures = 0
 
     def run(self) -> None:
@@ -69,9 +75,13 @@ class Worker:
 
     def tick(self) -> bool:
         """Runs one package, or waits a while for one; says whether there was work."""
+        if not self.woken:
+            self.tokens.take()  # that of the package which is found now; left there, it would wake somebody for nothing
+        self.woken = False
+        close_old_connections()  # a free look, see common/postgres: the server may have been restarted meanwhile
         claimed = broker.claim(self.lane)
         if claimed is None:
-            self.listener.wait(broker.POLL_SECONDS)
+            self.woken = self.tokens.wait(LOOK_SECONDS, wake_fd=self.stop.fd)
             return False
         self.slot.since = time.monotonic()
         self.slot.claim = claimed[0]
@@ -82,8 +92,9 @@ class Worker:
             self.slot.claim = 0
         return True
 
-    def _perform(self, payload: str) -> tuple[Package, str]:
-        """Runs a package: (package, "") when it went well, else (package, traceback)."""
+    def _perform(self, payload: str) -> tuple[Package, str | None]:
+        """Runs a package: (package, "") when it went well, None as the second when the connection to the database was
+        lost, so that it is to be run again, else a traceback."""
         package = unpack(payload)
         if not package:
             return {}, "A queued package was not signed by this installation."
@@ -94,19 +105,19 @@ class Worker:
             self.stop.set()  # cut anywhere, its state is not to be trusted: a fresh worker goes on
             return package, traceback.format_exc()
         except Outage:
-            if not connection.is_usable():
-                raise
-            return package, traceback.format_exc()
+            return package, traceback.format_exc() if connection.is_usable() else None
         except Exception:
             return package, traceback.format_exc()
         return package, ""
 
-    def _settle(self, claimed: int, outcome: tuple[Package, str]) -> None:
+    def _settle(self, claimed: int, outcome: tuple[Package, str | None]) -> None:
         """A failed package is recorded and gone like a finished one: a sweep finds rows that still want attention."""
         package, error = outcome
         while True:
             try:
                 close_old_connections()
+                if error is None:
+                    return broker.release(self.lane, claimed, after=RETRY_SECONDS)
                 if error:
                     record_failure(package, error=error, lane=self.lane)
                 return broker.acknowledge(claimed)

@@ -10,7 +10,7 @@ from django_q.models import OrmQ
 
 from agents import limits, loop
 from agents.models import Run
-from agents.services import run_asks, run_stop
+from agents.services import run_answer, run_asks, run_stop
 from agents.tests.conftest import advance, lapse, write, writing
 from budget.errors import LimitReached
 from common.lease import LeaseHeld, LeaseLost
@@ -186,9 +186,11 @@ def test_a_worker_that_read_the_run_too_early_does_not_ask_the_model_again(opene
 
 
 def test_a_worker_that_read_the_run_too_early_knows_what_was_signed_since(opened, model, brain):
-    too_early = Run.objects.get(pk=opened.pk)
-    Run.objects.update(permitted_calls=[writing("b.txt")])
     brain.turns = [write("b.txt"), say("Done.")]
+    too_early = Run.objects.get(pk=opened.pk)
+    advance(opened)
+    (asked,) = [call for call, _ in run_asks(opened)]
+    run_answer(run=opened, permit=[writing("b.txt") | {"call_id": asked.call_id}], refuse={})
     assert loop.advance(too_early).state == Run.State.DONE
 
 

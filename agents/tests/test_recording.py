@@ -48,7 +48,6 @@ DEEDS = {
     "parking": lambda held, talk: recording.park(held),
     "stopping": lambda held, talk: recording.stop(held),
     "failing": lambda held, talk: recording.fail(held, error="It broke."),
-    "a tool": lambda held, talk: loop.act(held, talk, CALL),
 }
 
 
@@ -63,12 +62,17 @@ def stale(open_run):
 
 
 @pytest.mark.parametrize("deed", DEEDS.values(), ids=DEEDS)
-def test_a_worker_that_was_taken_over_writes_nothing(stale, deed, workspace):
+def test_a_worker_that_was_taken_over_writes_nothing(stale, deed):
     before = Run.objects.values().get()
     with pytest.raises(LeaseLost), transaction.atomic():
         deed(stale, rebuild(stale.run))
     assert Run.objects.values().get() == before
     assert not Step.objects.exists()
+
+
+def test_a_worker_that_was_taken_over_makes_no_call(stale, workspace):
+    with pytest.raises(LeaseLost):
+        loop.act(stale, rebuild(stale.run), CALL)
     assert not ToolExecution.objects.exists()
     assert not (workspace / "a.txt").exists()
 

@@ -43,7 +43,7 @@ def test_a_task_wakes_its_lane_at_commit():
     with transaction.atomic():
         queue.enqueue("test.remember", 1)
         assert listener.wait(0) == []
-    assert listener.wait(5) == [("queue_work", "")]
+    assert listener.wait(5) == [("queue_work", str(OrmQ.objects.get().pk))]
     listener.close()
 
 
