@@ -1,5 +1,7 @@
 """What the real API refuses with a 400, refused in the same way: what passes here, it would take."""
 
+import functools
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
