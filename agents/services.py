@@ -7,6 +7,7 @@ from django.utils import timezone
 from agents.models import Run
 from agents.resume import is_permitted, rebuild
 from common import queue
+from common.rows import insert
 from common.state import move
 from common.transactions import joined
 from tools.base import ToolCall
@@ -23,7 +24,7 @@ def run_open(
     scope: str = "reactive",
 ) -> Run:
     """Make a run and ask for its first step. `permitted_calls` are the exact calls that a person has signed."""
-    run = Run.objects.create(
+    run = Run(
         job_ref=job_ref,
         thread_ref=thread_ref,
         person_ref=person_ref,
@@ -31,6 +32,7 @@ def run_open(
         permitted_calls=permitted_calls,
         scope=scope,
     )
+    insert(run)
     queue.enqueue("run.advance", run.pk)
     return run
 

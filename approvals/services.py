@@ -8,6 +8,7 @@ from django.utils import timezone
 from approvals.errors import ApprovalStale, UnknownChoice
 from approvals.handlers import handler_of
 from approvals.models import Approval
+from common.rows import insert
 from common.state import StateConflict, move
 from common.transactions import joined
 from ops import audit
@@ -30,7 +31,7 @@ def approval_ask(
     last, state = earlier or (0, "")
     if state == State.PENDING:  # only the last one can be open
         approvals_supersede(subject=subject)
-    return Approval.objects.create(
+    approval = Approval(
         kind=kind,
         subject=subject,
         revision=last + 1,
@@ -39,6 +40,8 @@ def approval_ask(
         choices=[list(choice) for choice in choices],
         expires_at=timezone.now() + expires_in,
     )
+    insert(approval)
+    return approval
 
 
 @joined

@@ -50,10 +50,10 @@ def all_commands() -> list[Command]:
 
 def parse(text: str) -> tuple[str, str] | None:
     """Name and argument of a text like `/cancel@my_bot 12`; None where it is no command."""
-    if not text.startswith("/"):
+    if not text.startswith("/") or text[1:2].isspace():
         return None
-    word, _, argument = text[1:].partition(" ")
-    name = word.split("@")[0].strip().lower()
+    word, argument = (*text[1:].split(maxsplit=1), "", "")[:2]
+    name = word.split("@")[0].lower()
     return (name, argument.strip()) if name.isidentifier() else None
 
 

@@ -17,7 +17,7 @@ from django.db import DatabaseError, connection, models
 
 from common import processes
 from common.errors import AgentError
-from common.rows import insert_where
+from common.rows import RELAXED, insert_where
 
 logger = logging.getLogger(__name__)
 LEASE_SECONDS = 20.0
@@ -28,13 +28,16 @@ CLAIM = """
         lease_expires_at = clock_timestamp() + make_interval(secs => %s)
     WHERE {key} = %s AND (lease_expires_at IS NULL OR lease_expires_at <= clock_timestamp()
         OR (lease_owner = %s AND lease_epoch = %s))
-    RETURNING lease_epoch, lease_expires_at
+    RETURNING lease_epoch, lease_expires_at, {relaxed}
 """
 RENEW = """
     UPDATE {table} SET lease_expires_at = clock_timestamp() + make_interval(secs => %s)
     WHERE {key} = %s AND lease_epoch = %s AND lease_expires_at IS NOT NULL
 """
-RELEASE = "UPDATE {table} SET lease_owner = '', lease_expires_at = NULL WHERE {key} = %s AND lease_epoch = %s"
+RELEASE = """
+    UPDATE {table} SET lease_owner = '', lease_expires_at = NULL WHERE {key} = %s AND lease_epoch = %s
+    RETURNING {relaxed}
+"""
 # NO KEY: rows that point to the leased one may be written meanwhile, by whoever else holds locks of theirs.
 FENCE = "SELECT lease_epoch FROM {table} WHERE {key} = %s FOR NO KEY UPDATE"
 HELD = "SELECT 1 FROM {table} WHERE {key} = %s AND lease_epoch = %s FOR NO KEY UPDATE"
@@ -136,7 +139,7 @@ def _run(template: str, row: Leased, values: list[Any]) -> bool:
 
 def _sql(template: str, row: Leased) -> str:
     quote = connection.ops.quote_name
-    return template.format(table=quote(row._meta.db_table), key=quote(row._meta.pk.attname))
+    return template.format(table=quote(row._meta.db_table), key=quote(row._meta.pk.attname), relaxed=RELAXED)
 
 
 class _Renewer(threading.Thread):

@@ -4,7 +4,16 @@ from typing import Any
 
 from django.db import connection, models
 
+# A commit that need not reach the disk by itself: nothing leaves this machine before a later, synchronous commit, which
+# takes it along, because the log is written in order. Only for statements that are a transaction of their own.
+RELAXED = "set_config('synchronous_commit', 'off', true)"
+INSERT = "INSERT INTO {table} ({columns}) VALUES ({values}) RETURNING {key}"
 INSERT_NEW = "INSERT INTO {table} ({columns}) VALUES ({values}) ON CONFLICT DO NOTHING RETURNING {key}"
+
+INSERT_WHERE = """
+WITH allowed AS ({condition})
+INSERT INTO {table} ({columns}) SELECT {values} FROM allowed RETURNING {key}, {relaxed}
+"""
 
 
 def insert_parts(row: models.Model) -> tuple[dict[str, str], list[Any]]:
@@ -28,6 +37,12 @@ def _cast(field: "models.Field[Any, Any]") -> str:
     return "text" if kind.startswith("varchar") else kind
 
 
+def insert(row: models.Model) -> None:
+    """Insert the row and give it its key, as `create` does, in a third of its time: for what every message writes."""
+    parts, values = insert_parts(row)
+    _insert(row, INSERT.format(**parts, key=_key(row)), values)
+
+
 def insert_new(row: models.Model) -> bool:
     """Insert the row and give it its key; false, and nothing done, where a unique constraint says it is there already.
 
@@ -38,10 +53,13 @@ def insert_new(row: models.Model) -> bool:
 
 
 def insert_where(row: models.Model, condition: str, params: list[Any]) -> bool:
-    """Insert the row if the query `condition` finds something, in one statement; false, and nothing done, where not."""
+    """Insert the row if the query `condition` finds something, in one statement; false, and nothing done, where not.
+
+    The commit is a relaxed one.
+    """
     parts, values = insert_parts(row)
-    sql = "WITH allowed AS ({condition}) INSERT INTO {table} ({columns}) SELECT {values} FROM allowed RETURNING {key}"
-    return _insert(row, sql.format(**parts, key=_key(row), condition=condition), [*params, *values])
+    sql = INSERT_WHERE.format(**parts, key=_key(row), condition=condition, relaxed=RELAXED)
+    return _insert(row, sql, [*params, *values])
 
 
 def _key(row: models.Model) -> str:

@@ -23,7 +23,7 @@ KEY_FORMATS = re.compile(
     r"|gh[pousr]_[A-Za-z0-9]{30,}"
     r"|github_pat_[A-Za-z0-9_]{30,}"
     r"|AKIA[0-9A-Z]{16}"
-    r"|\b\d{6,12}:[A-Za-z0-9_-]{30,}"
+    r"|(?:\b|(?<=/bot))\d{6,12}:[A-Za-z0-9_-]{30,}"
     r"|(?<=[Bb]earer )[A-Za-z0-9._~+/-]{16,}=*"
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"
 )

@@ -2,9 +2,12 @@
 
 from typing import Any
 
+from common.rows import insert
 from ops.models import AuditEvent
 
 
 def record(*, actor: str, action: str, subject: str, detail: dict[str, Any] | None = None) -> AuditEvent:
     """Write down who (`person:4`, `user:1`, `system`) did what to which row (`job:12`)."""
-    return AuditEvent.objects.create(actor=actor, action=action, subject=subject, detail=detail or {})
+    event = AuditEvent(actor=actor, action=action, subject=subject, detail=detail or {})
+    insert(event)
+    return event

@@ -19,9 +19,9 @@ from jobs.services.intake import Inbound, message_receive
 from telegram_bridge import payloads
 from telegram_bridge.models import TelegramUpdate
 from telegram_bridge.settings import bot_id
-from threads.models import Delivery, Message, Person, Thread
+from threads.models import Message, Person, Thread
 from threads.people import person_find_or_make
-from threads.services import message_edit
+from threads.services import card_was_sent_to, message_edit
 
 logger = logging.getLogger(__name__)
 State = TelegramUpdate.State
@@ -196,8 +196,7 @@ def _decide(press: payloads.Press) -> str:
     if parsed is None:
         return "I don't know this button."
     approval_id, revision, choice = parsed
-    here = Delivery.objects.filter(approval_id=approval_id, thread__channel=CHANNEL, thread__address=str(press.chat_id))
-    if not here.exists():
+    if not card_was_sent_to(approval_id=approval_id, channel=CHANNEL, address=str(press.chat_id)):
         return "This button belongs to another chat."
     approval = approval_decide(
         approval_id=approval_id, revision=revision, choice=choice, actor=f"person:{person.pk}", via=CHANNEL

@@ -29,7 +29,7 @@ class Turn:
 def history(*, thread_id: int, before: int) -> list[Turn]:
     """The last MESSAGE_HISTORY_LIMIT messages older than message `before`, oldest first, one side after the other.
 
-    Begins with a user's turn, as the Messages API wants it.
+    Begins with a user's turn, as the Messages API wants it; messages without words are left out.
     """
     with connection.cursor() as cursor:
         cursor.execute(HISTORY, [thread_id, before, settings.MESSAGE_HISTORY_LIMIT])
@@ -37,11 +37,13 @@ def history(*, thread_id: int, before: int) -> list[Turn]:
     turns: list[Turn] = []
     for role, whole in reversed(rows):
         text = _cut(whole)
+        if not text.strip():
+            continue
         if turns and turns[-1].role == role:
             turns[-1] = Turn(role=role, text=f"{turns[-1].text}\n{text}")
         elif turns or role == Message.Role.USER:
             turns.append(Turn(role=role, text=text))
-    return [turn for turn in turns if turn.text.strip()]
+    return turns
 
 
 def _cut(text: str) -> str:

@@ -3,11 +3,12 @@
 from datetime import datetime
 from typing import Any
 
+from django.db import connection
 from django.utils import timezone
 
 from approvals.models import Approval
 from common import bus
-from common.rows import insert_new
+from common.rows import insert, insert_new
 from common.text import split_utf16, utf16_len
 from common.transactions import joined
 from ops import audit
@@ -15,6 +16,10 @@ from threads.channels import channel_of
 from threads.models import Delivery, Message, MessageRevision, PairingRequest, Person, Thread
 
 OUTBOX_CHANNEL = "outbox"
+STANDS_THERE = """
+SELECT EXISTS (SELECT 1 FROM threads_delivery d JOIN threads_thread t ON t.id = d.thread_id
+               WHERE d.approval_id = %s AND t.channel = %s AND t.address = %s)
+"""
 # NO KEY: whoever holds a job of the thread may add rows that point to it meanwhile, and wait for nobody.
 FIND_AND_LOCK = """
 SELECT * FROM threads_thread WHERE channel = %s AND address = %s AND topic = %s FOR NO KEY UPDATE
@@ -62,10 +67,11 @@ def message_store(
 def message_edit(*, message: Message, text: str, edited_at: datetime) -> Message:
     """Replace a message's text and keep the earlier one. An older or equal edit changes nothing."""
     message = Message.objects.select_for_update(no_key=True).get(pk=message.pk)
+    text = text.replace("\x00", "")
     if text == message.text or (message.edited_at and edited_at < message.edited_at):
         return message
     MessageRevision.objects.create(message=message, text=message.text)
-    message.text, message.edited_at = text.replace("\x00", ""), edited_at
+    message.text, message.edited_at = text, edited_at
     message.save(update_fields=["text", "edited_at"])
     return message
 
@@ -88,16 +94,23 @@ def say(
     if approval is not None:
         rows[-1].approval, rows[-1].buttons = approval, approval.choices
     for row in rows:
-        row.save()
+        insert(row)
     bus.notify(OUTBOX_CHANNEL, thread.channel)
     return rows
+
+
+def card_was_sent_to(*, approval_id: int, channel: str, address: str) -> bool:
+    """Whether an approval's card stands in that chat: its buttons work nowhere else."""
+    with connection.cursor() as cursor:
+        cursor.execute(STANDS_THERE, [approval_id, channel, address])
+        return bool(cursor.fetchone()[0])
 
 
 def card_close(*, approval: Approval, line: str) -> None:
     """Take the buttons off an approval's cards, wherever they were sent, and say under them what happened."""
     for card in Delivery.objects.filter(approval=approval, kind=Delivery.Kind.SEND).select_related("thread"):
         channel = channel_of(card.thread.channel)
-        Delivery.objects.create(
+        edit = Delivery(
             thread=card.thread,
             kind=Delivery.Kind.EDIT,
             edits=card,
@@ -106,6 +119,7 @@ def card_close(*, approval: Approval, line: str) -> None:
             job_ref=card.job_ref,
             **_arrival(channel.pulls),
         )
+        insert(edit)
         bus.notify(OUTBOX_CHANNEL, card.thread.channel)
 
 

@@ -60,7 +60,9 @@ def test_a_cancel_ends_the_job(card, client):
 def test_a_second_answer_is_told_what_happened(card, client):
     answer(client, card, "cancel")
     response = answer(client, card, "ok")
-    assert "Already answered with “Cancel” via the admin" in " ".join(str(each) for each in response.wsgi_request._messages)
+    assert "Already answered with “Cancel” via the admin" in " ".join(
+        str(each) for each in response.wsgi_request._messages
+    )
     assert Job.objects.get().state == State.CANCELLED
 
 

@@ -7,10 +7,10 @@ import time
 
 import psutil
 import pytest
-from django.db import connections
+from django.db import connections, transaction
 from django_q.models import Failure, OrmQ
 
-from common import bus, queue
+from common import broker, bus, queue
 from common.cluster import Cluster, ClusterSettings
 from common.queue import Lane
 
@@ -258,6 +258,43 @@ def test_the_workers_come_back_after_the_database_cut_them_off(ear, start):
     queue.enqueue("test.report", 2)
     assert ear.next()[0] == 2
     assert guard.is_alive()
+
+
+@queue.task("test.cut", lane=Lane.WORK)
+def cut(row_id: int) -> None:
+    report(row_id)
+    connections["default"].connection.close()
+    report(row_id)
+
+
+def test_two_tasks_of_one_transaction_run_side_by_side(ear, start):
+    start()
+    queue.enqueue("test.report", 1)
+    ear.next()
+    until(lambda: not OrmQ.objects.exists())
+    with transaction.atomic():
+        queue.enqueue("test.hang", 1)
+        queue.enqueue("test.hang", 2)
+    assert sorted([ear.next()[0], ear.next()[0]]) == [1, 2]
+
+
+def test_a_package_whose_wake_up_was_lost_is_found(ear, start, monkeypatch):
+    monkeypatch.setattr("common.broker.POLL_SECONDS", 0.0)
+    monkeypatch.setattr("common.cluster.CYCLE_SECONDS", 0.05)
+    monkeypatch.setattr("common.broker.INSERT", broker.INSERT.replace("pg_notify(%s, id::text)", "%s::text"))
+    start()
+    queue.enqueue("test.report", 1)
+    assert ear.next()[0] == 1
+    queue.enqueue("test.report", 2)
+    assert ear.next()[0] == 2
+
+
+def test_a_task_that_lost_the_database_runs_again(ear, start, monkeypatch):
+    monkeypatch.setattr("common.worker.RETRY_SECONDS", 0.0)
+    start(workers=1)
+    queue.enqueue("test.cut", 7)
+    assert ear.next()[0] == ear.next()[0] == 7
+    assert not Failure.objects.exists()
 
 
 def test_the_guard_beats(ear, start):

@@ -72,7 +72,7 @@ def _tell_frozen(job: Job) -> None:
 def _classify(job: Job, epoch: int) -> None:
     """Ask the small model; where a message has joined meanwhile, the next task asks again, with both."""
     if job.state == State.QUEUED:
-        job_move(job, to=State.CLASSIFYING, reason="Its turn has come.")
+        job_move(job, to=State.CLASSIFYING, reason="Its turn has come.", relaxed=True)
     told = told_of(job)
     try:
         found = classification(job, told)

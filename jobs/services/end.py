@@ -8,6 +8,7 @@ from agents.services import run_stop
 from approvals.models import Approval
 from approvals.services import approval_ask, approvals_supersede
 from common import queue
+from common.rows import insert
 from common.text import redact, shorten
 from common.transactions import joined
 from jobs.models import Job
@@ -24,9 +25,10 @@ RETRY_CHOICES = [("retry", "Retry"), ("cancel", "Leave it")]
 def job_answer(job: Job, *, text: str) -> Job:
     """The run is done: its answer goes into the thread and into the outbox, once."""
     job_move(job, to=State.DONE, reason="Answered.", error="")
-    message = Message.objects.create(
+    message = Message(
         thread=job.thread, role=Message.Role.ASSISTANT, text=text, said_at=timezone.now(), job_ref=job.ref
     )
+    insert(message)
     say(thread=job.thread, text=text, job_ref=job.ref, message=message)
     return job
 
