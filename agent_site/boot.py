@@ -1,6 +1,5 @@
 """What happens between `manage.py up` and the first request: schema, schedules, the first user."""
 
-import importlib
 import os
 import secrets
 import sys
@@ -11,10 +10,8 @@ from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.db import OperationalError, connection
 from django.db.migrations.executor import MigrationExecutor
-from django.urls import get_resolver
 
 from agent_site.schedule import schedule_sync
-from common import discovery
 from common.errors import AgentError
 
 LEAST_VERSION = 15
@@ -72,12 +69,3 @@ def prepare() -> None:
     migrate()
     schedule_sync()
     settings.WORKSPACE_DIR.mkdir(parents=True, exist_ok=True)
-
-
-def import_everything() -> None:
-    """Imports what the children need, so that they share it. Clients are made after the fork, by whoever uses them."""
-    for module in ("tasks", "tools", "chat_commands", "health", "approval_handlers", "channel"):
-        discovery.load(module)
-    for module in ("anthropic", "telegram", "gunicorn.workers.gthread", "gunicorn.arbiter", "agent_site.wsgi"):
-        importlib.import_module(module)
-    _ = get_resolver().url_patterns

@@ -9,7 +9,7 @@ import itertools
 import time
 
 from bench.measures import busy, wakeups
-from bench.support.exchange import GAP_SECONDS, Stamps, press, question, say, took
+from bench.support.exchange import Stamps, press, question, say, took
 from bench.support.figures import Report, spread
 from bench.support.instance import Instance, people
 
@@ -21,23 +21,26 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="bench/latency", description=__doc__)
     parser.add_argument("--messages", type=int, default=100)
     parser.add_argument("--no-busy", action="store_true", help="leave out the part with every worker in a model call")
+    parser.add_argument("--gap-ms", type=float, default=0.0, help="a pause after each answer, in which all goes idle")
     given = parser.parse_args()
+    gap = given.gap_ms / 1000
     report = Report("Own latency, both stand-ins at zero latency")
     report.say(
-        f"{given.messages} messages one after another, {GAP_SECONDS * 1000:.0f} ms apart, each in a chat of its own "
-        f"(so that\nTelegram's rate for one chat does not come in), by webhook.\n{PEERS}\n"
+        f"{given.messages} messages one after another, {given.gap_ms:g} ms between an answer and the next message, by "
+        f"webhook, each in a chat\nof its own; TELEGRAM_RATE_LIMITS=off, because together they would exceed what "
+        f"Telegram allows in a second.\n{PEERS}\n"
     )
-    with Instance(masters=people(given.messages + 60), APPROVAL_POLICY="every_job") as it:
-        with_card(report, it, given.messages)
+    with Instance(masters=people(given.messages + 60), APPROVAL_POLICY="every_job", TELEGRAM_RATE_LIMITS="off") as it:
+        with_card(report, it, given.messages, gap)
         wakeups.measure(report, it, people(given.messages + 50)[given.messages :])
         if not given.no_busy:
             busy.measure(report, it, people(given.messages + 60)[given.messages + 50 :])
-    with Instance(masters=people(given.messages), APPROVAL_POLICY="risky") as it:
-        without_card(report, it, given.messages)
+    with Instance(masters=people(given.messages), APPROVAL_POLICY="risky", TELEGRAM_RATE_LIMITS="off") as it:
+        without_card(report, it, given.messages, gap)
     return report.end()
 
 
-def with_card(report: Report, it: Instance, count: int) -> None:
+def with_card(report: Report, it: Instance, count: int, gap: float) -> None:
     """Policy every_job: a card, its OK, the answer."""
     cards, answers = list[Stamps](), list[Stamps]()
     before, it_took = it.cpu(), time.monotonic()
@@ -45,7 +48,7 @@ def with_card(report: Report, it: Instance, count: int) -> None:
         card = say(it, chat)
         cards.append(card)
         answers.append(press(it, chat, card["message_id"], "OK"))
-        time.sleep(GAP_SECONDS)
+        time.sleep(gap)
     used, it_took = it.cpu() - before, time.monotonic() - it_took
     asked = {(text, purpose): at for at, purpose, text in it.model.asked()}
     report.say(f"Policy every_job ({it_took:.1f} s)")
@@ -56,13 +59,13 @@ def with_card(report: Report, it: Instance, count: int) -> None:
     report.say(f"          CPU a message with its OK: {used.each(count)}\n")
 
 
-def without_card(report: Report, it: Instance, count: int) -> None:
+def without_card(report: Report, it: Instance, count: int, gap: float) -> None:
     """Policy risky: two model calls, and the answer."""
     answers = []
     before = it.cpu()
     for chat in people(count):
         answers.append(say(it, chat))
-        time.sleep(GAP_SECONDS)
+        time.sleep(gap)
     used = it.cpu() - before
     asked = {(text, purpose): at for at, purpose, text in it.model.asked()}
     report.say("Policy risky")

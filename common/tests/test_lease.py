@@ -1,6 +1,7 @@
 import threading
 
 import pytest
+from django.apps.registry import Apps
 from django.db import connection, transaction
 
 from common import lease, processes
@@ -12,6 +13,7 @@ class Thing(Leased):
 
     class Meta:
         app_label = "common"
+        apps = Apps()  # a registry of its own: the product has no such table
 
     def __str__(self):
         return f"thing {self.pk}"

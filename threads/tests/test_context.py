@@ -94,12 +94,12 @@ def test_messages_without_words_leave_no_gap(said, blank):
 
 
 def told(message: Message) -> str:
-    return new_messages(messages_told(Message.objects.filter(pk=message.pk)))
+    return new_messages(messages_told([message.pk]))
 
 
 def test_new_messages_stand_whole_between_markers(said):
     said(("user", "y" * 5000), ("user", "two"))
-    text = new_messages(messages_told(Message.objects.all()))
+    text = new_messages(messages_told(list(Message.objects.values_list("pk", flat=True))))
     assert text == f"<new_message>\n{'y' * 5000}\n</new_message>\n<new_message>\ntwo\n</new_message>"
 
 

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db import connections
 
-from agent_site import boot, embedded_postgres, web
+from agent_site import boot, embedded_postgres, warm, web
 from agent_site.supervisor import Supervisor, services
 from common.errors import AgentError
 
@@ -51,7 +51,7 @@ class Command(BaseCommand):
         if password := boot.admin_ensure():
             self.say(boot.password_tell(password))
         self.say("Starting …")
-        boot.import_everything()
+        warm.warm_up()
         Supervisor(services(listening), on_tick=self.tell_when_ready).run()
 
     def say(self, line: str) -> None:
