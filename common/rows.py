@@ -1,6 +1,6 @@
 """Rows written in one round trip, where the ORM would take several or could not say what happened."""
 
-from typing import Any
+from typing import Any, cast
 
 from django.db import connection, models
 
@@ -29,6 +29,14 @@ def insert_parts(row: models.Model) -> tuple[dict[str, str], list[Any]]:
         "values": ", ".join(f"%s::{_cast(field)}" for field in fields),
     }
     return parts, [field.get_db_prep_save(field.pre_save(row, add=True), connection) for field in fields]
+
+
+def assignment(row: models.Model, name: str, value: Any) -> tuple[str, Any]:
+    """`column = %s` of an UPDATE, and the value as the database wants it (of a related row: its key)."""
+    field = cast("models.Field[Any, Any]", row._meta.get_field(name))
+    plain = value.pk if isinstance(value, models.Model) else value
+    column = connection.ops.quote_name(str(field.column))
+    return f"{column} = %s::{_cast(field)}", field.get_db_prep_save(plain, connection)
 
 
 def _cast(field: "models.Field[Any, Any]") -> str:

@@ -4,15 +4,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.db import connection, models
-from django.db.models.sql import UpdateQuery
 
 from common.errors import AgentError
-from common.rows import RELAXED, insert_parts
+from common.rows import RELAXED, assignment, insert_parts
 
-MOVE = """
-WITH moved AS ({update} RETURNING 1), noted AS (INSERT INTO {table} ({columns}) SELECT {values} FROM moved)
-SELECT count(*){also} FROM moved
-"""
+MOVE = "WITH moved AS ({update} RETURNING 1){note} SELECT count(*){also} FROM moved"
+NOTE = ", noted AS (INSERT INTO {table} ({columns}) SELECT {values} FROM moved)"
 
 
 class StateConflict(AgentError):
@@ -32,25 +29,27 @@ def move(
     """Set `row.state` to `to` and the other `changes`, if the database still holds one of the `expected` states.
 
     `guard` names columns that must still have these values too. `event` is inserted beside the change, in the same
-    statement: one round trip, and never one without the other. `relaxed`: see rows.RELAXED; for moves with an event,
+    statement: one round trip, and never one without the other. `relaxed`: see rows.RELAXED; for moves
     outside of a transaction. Raises StateConflict and changes nothing otherwise.
     """
     values = {"state": to, **changes}
-    mine = type(row)._default_manager.filter(pk=row.pk, state__in=list(expected), **(guard or {})).order_by()
-    moved = mine.update(**values) if event is None else _with_event(mine, values, event, relaxed)
+    update, params = _update(row, values, {"state": list(expected), **(guard or {})})
+    parts, noted = insert_parts(event) if event is not None else ({}, [])
+    note = NOTE.format(**parts) if event is not None else ""
+    also = f", {RELAXED}" if relaxed else ""
+    with connection.cursor() as cursor:
+        cursor.execute(MOVE.format(update=update, note=note, also=also), [*params, *noted])
+        moved = cursor.fetchone()[0]
     if moved != 1:
         raise StateConflict
     for name, value in values.items():
         setattr(row, name, value)
 
 
-def _with_event(mine: "models.QuerySet[Any]", values: dict[str, Any], event: models.Model, relaxed: bool) -> int:
-    query: UpdateQuery = mine.query.chain(UpdateQuery)  # type: ignore[assignment]  # the class that it is asked for
-    query.add_update_values(values)
-    update, update_params = query.get_compiler(connection=connection).as_sql()
-    parts, note_params = insert_parts(event)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            MOVE.format(update=update, **parts, also=f", {RELAXED}" if relaxed else ""), [*update_params, *note_params]
-        )
-        return int(cursor.fetchone()[0])
+def _update(row: models.Model, values: dict[str, Any], held: dict[str, Any]) -> tuple[str, list[Any]]:
+    """The UPDATE of one row whose columns still are as in `held`: one of a list, or equal to anything else."""
+    table = connection.ops.quote_name(row._meta.db_table)
+    sets = [assignment(row, name, value) for name, value in values.items()]
+    tests = [f"{name} = ANY(%s)" if isinstance(value, list) else f"{name} = %s" for name, value in held.items()]
+    sql = f"UPDATE {table} SET {', '.join(sql for sql, _ in sets)} WHERE id = %s AND {' AND '.join(tests)}"
+    return sql, [*(value for _, value in sets), row.pk, *held.values()]
