@@ -1,5 +1,7 @@
 """Rows written in one round trip, where the ORM would take several or could not say what happened."""
 
+import functools
+from dataclasses import dataclass
 from typing import Any, cast
 
 from django.db import connection, models
@@ -16,19 +18,33 @@ INSERT INTO {table} ({columns}) SELECT {values} FROM allowed RETURNING {key}, {r
 """
 
 
+@dataclass(frozen=True, kw_only=True)
+class Shape:
+    """What an INSERT into a model's table looks like; the same for each of its rows."""
+
+    fields: "list[models.Field[Any, Any]]"
+    parts: dict[str, str]
+
+
+@functools.cache
+def _shape(model: type[models.Model]) -> Shape:
+    fields = [field for field in model._meta.local_concrete_fields if not field.primary_key]
+    quote = connection.ops.quote_name
+    parts = {
+        "table": quote(model._meta.db_table),
+        "columns": ", ".join(quote(str(field.column)) for field in fields),
+        "values": ", ".join(f"%s::{_cast(field)}" for field in fields),
+    }
+    return Shape(fields=fields, parts=parts)
+
+
 def insert_parts(row: models.Model) -> tuple[dict[str, str], list[Any]]:
     """Table, columns and placeholders of a new row, quoted for SQL, and its values as the database wants them.
 
     The placeholders carry their types, so that they can stand in a SELECT, where PostgreSQL would take them for text.
     """
-    fields = [field for field in row._meta.local_concrete_fields if not field.primary_key]
-    quote = connection.ops.quote_name
-    parts = {
-        "table": quote(row._meta.db_table),
-        "columns": ", ".join(quote(str(field.column)) for field in fields),
-        "values": ", ".join(f"%s::{_cast(field)}" for field in fields),
-    }
-    return parts, [field.get_db_prep_save(field.pre_save(row, add=True), connection) for field in fields]
+    shape = _shape(type(row))
+    return shape.parts, [field.get_db_prep_save(field.pre_save(row, add=True), connection) for field in shape.fields]
 
 
 def assignment(row: models.Model, name: str, value: Any) -> tuple[str, Any]:

@@ -14,6 +14,7 @@ from approvals.services import approval_decide
 from common import bus
 from common.errors import AgentError
 from common.rows import insert_new
+from common.state import move
 from common.text import redact, shorten
 from jobs.services.intake import Inbound, message_receive
 from telegram_bridge import payloads
@@ -82,9 +83,10 @@ def _receive(update: dict[str, Any]) -> bool:
     if not insert_new(row):
         return False
     handled = _handle(row.kind, update)
-    row.state, row.message = handled.state, handled.message
-    _bound_stranger(row, handled.stranger)
-    row.save(update_fields=["state", "message", "sender_id", "payload"] if row.sender_id else ["state", "message"])
+    changes: dict[str, Any] = {"message": handled.message}
+    if handled.stranger is not None:
+        changes |= _bound_stranger(row, handled.stranger)
+    move(row, to=handled.state, expected=[State.STORED], **changes)
     return True
 
 
@@ -104,14 +106,13 @@ def _row(update: dict[str, Any]) -> TelegramUpdate:
     return TelegramUpdate(bot_id=bot_id(), update_id=update["update_id"], kind=kind, payload=update)
 
 
-def _bound_stranger(row: TelegramUpdate, stranger: Person | None) -> None:
+def _bound_stranger(row: TelegramUpdate, stranger: Person) -> dict[str, Any]:
     """Who is not let in can fill no disk: beyond a day's share only the number of his update is kept."""
-    if stranger is None:
-        return
-    row.sender_id = int(stranger.external_id)
-    today = TelegramUpdate.objects.filter(sender_id=row.sender_id, received_at__gt=timezone.now() - timedelta(days=1))
-    if today.count() >= STRANGER_UPDATES_A_DAY:
-        row.payload = {"update_id": row.update_id}
+    sender = int(stranger.external_id)
+    today = TelegramUpdate.objects.filter(sender_id=sender, received_at__gt=timezone.now() - timedelta(days=1))
+    if today.count() < STRANGER_UPDATES_A_DAY:
+        return {"sender_id": sender}
+    return {"sender_id": sender, "payload": {"update_id": row.update_id}}
 
 
 def _handle(kind: str, update: dict[str, Any]) -> Handled:
