@@ -155,9 +155,9 @@ def _check_version(data_dir: Path) -> None:
         )
 
 
-def _run(data_dir: Path, program: str, *arguments: str, folder: Path | None = None, stdin: str = "") -> None:
-    command = [str(_binaries() / program), *arguments, "-D", str(folder or data_dir / "postgres")]
-    if program == "postgres":  # single-user mode wants the database last
+def _run(data_dir: Path, name: str, *arguments: str, folder: Path | None = None, stdin: str = "") -> None:
+    command = [str(_binaries() / name), *arguments, "-D", str(folder or data_dir / "postgres")]
+    if name == "postgres":  # single-user mode wants the database last
         command = [command[0], "--single", "-D", str(folder), "postgres"]
     with tempfile.TemporaryFile("w+") as output:  # a pipe would be inherited by the server and never end
         done = subprocess.run(
@@ -166,7 +166,12 @@ def _run(data_dir: Path, program: str, *arguments: str, folder: Path | None = No
         output.seek(0)
         said = " ".join(output.read().split())[-600:]
     if done.returncode != 0:
-        raise PostgresUnavailable(f"The embedded PostgreSQL does not work ({program}): {said}")
+        raise PostgresUnavailable(f"The embedded PostgreSQL does not work ({name}): {said}")
+
+
+def program(name: str) -> Path:
+    """The path of one of the server's programs. Raises UnsupportedPlatform."""
+    return _binaries() / name
 
 
 def _binaries() -> Path:

@@ -67,7 +67,7 @@ class Trial:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
-        self._folder.cleanup()
+        self.remove()
 
     def manage(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run one of its manage.py commands."""
@@ -109,6 +109,10 @@ class Trial:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
         self.process = None
+
+    def remove(self) -> None:
+        """Remove its folder with all that it kept."""
+        self._folder.cleanup()
 
     def _is_ready(self) -> bool:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)

@@ -22,7 +22,7 @@ from django_q.timeout import TimeoutHandler
 
 from common import backoff, broker, queue
 from common.processes import StopFlag, die_with_parent
-from common.tokens import Tokens
+from common.tokens import Tokens, Waiter
 
 logger = logging.getLogger(__name__)
 RECYCLE_AFTER = 5000
@@ -59,6 +59,7 @@ class Worker:
     def __init__(self, *, lane: str, slot: Any, tokens: Tokens, time_limit: int) -> None:
         self.lane, self.slot, self.tokens, self.time_limit = lane, slot, tokens, time_limit
         self.stop = StopFlag()
+        self.waiter = Waiter(tokens, wake_fd=self.stop.fd)
         self.woken = False
         self.failures = 0
 
@@ -81,7 +82,7 @@ class Worker:
         close_old_connections()  # a free look, see common/postgres: the server may have been restarted meanwhile
         claimed = broker.claim(self.lane)
         if claimed is None:
-            self.woken = self.tokens.wait(LOOK_SECONDS, wake_fd=self.stop.fd)
+            self.woken = self.waiter.wait(LOOK_SECONDS)
             return False
         self.slot.since = time.monotonic()
         self.slot.claim = claimed[0]

@@ -30,6 +30,7 @@ class Sender:
         self.on_beat = on_beat
         self.beat_at = 0.0
         self.failures = 0
+        self.worked = False
 
     def run(self) -> None:
         """Hold the sender's lock and send; a lost database is waited for, and the lock taken anew."""
@@ -63,6 +64,8 @@ class Sender:
             listener.close()
 
     def _beat(self, done: Tick) -> None:
+        self.worked = self.worked or bool(done.carried)
         if time.monotonic() - self.beat_at >= BEAT_SECONDS:
             self.beat_at = time.monotonic()
-            self.on_beat(bool(done.carried))
+            self.on_beat(self.worked)
+            self.worked = False

@@ -78,7 +78,7 @@ def alone(chats: int) -> Iterator[Site]:
     """A trial of which nothing runs but the web server and the database."""
     with ExitStack() as stack:
         trial = Trial()
-        stack.callback(trial._folder.cleanup)
+        stack.callback(trial.remove)
         telegram = stack.enter_context(Telegram())
         configured(trial, telegram=telegram, model_url=telegram.url, masters=people(chats), webhook=True)
         stack.callback(embedded_postgres.stop, Path(trial.environment["DATA_DIR"]))

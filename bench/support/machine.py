@@ -24,7 +24,7 @@ def machine() -> str:
 
 def postgres_version() -> str:
     """Of the embedded server, which every bench uses."""
-    done = subprocess.run([postgres_program("postgres"), "--version"], capture_output=True, text=True, check=True)
+    done = subprocess.run([embedded_postgres.program("postgres"), "--version"], capture_output=True, text=True, check=True)
     return done.stdout.strip().replace("(PostgreSQL) ", "").replace("postgres", "PostgreSQL")
 
 

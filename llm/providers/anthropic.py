@@ -91,7 +91,7 @@ def _key(route: Route) -> tuple[int, str, str, str]:
 
 
 def _http_client(*, direct: bool) -> anthropic.DefaultAsyncHttpxClient:
-    """`direct`: without the environment's proxy, which can't know what runs on this machine. (The SDK's own client takes
+    """`direct`: without the environment's proxy, which can't know what runs here. (The SDK's own client takes
     the proxies as mounts, whatever trust_env says; None at the same patterns takes them away.)"""
     if direct:
         return anthropic.DefaultAsyncHttpxClient(verify=_tls(), mounts=dict.fromkeys(("http://", "https://", "all://")))
