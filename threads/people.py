@@ -36,7 +36,7 @@ def person_of_user(*, channel: str, user: User) -> Person:
         external_id=str(user.pk),
         defaults={"name": user.get_username(), "user": user, "state": Person.State.ALLOWED, "role": role},
     )
-    if not made and person.role != role and Person.Role.OWNER in (person.role, role):
+    if not made and person.role != role and person.role != Person.Role.OBSERVER:
         person.role = role  # a superuser now, or no longer one
         person.save(update_fields=["role"])
     return person

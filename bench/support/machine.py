@@ -24,13 +24,10 @@ def machine() -> str:
 
 def postgres_version() -> str:
     """Of the embedded server, which every bench uses."""
-    done = subprocess.run([embedded_postgres.program("postgres"), "--version"], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [embedded_postgres.program("postgres"), "--version"], capture_output=True, text=True, check=True
+    )
     return done.stdout.strip().replace("(PostgreSQL) ", "").replace("postgres", "PostgreSQL")
-
-
-def postgres_program(name: str) -> str:
-    """The path of one of the embedded PostgreSQL's programs."""
-    return str(embedded_postgres._binaries() / name)
 
 
 def _processor() -> str:

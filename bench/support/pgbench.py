@@ -11,7 +11,6 @@ from psycopg import sql
 
 from agent_site import embedded_postgres
 from agent_site.trial import Trial
-from bench.support.machine import postgres_program
 
 # What one message of a known chat leaves behind, in the order in which it is inserted; each with the columns that must
 # be new in every row.
@@ -33,7 +32,7 @@ def run(trial: Trial, database: "psycopg.Connection[Any]", *, connections: int, 
     entry = embedded_postgres.settings(Path(trial.environment["DATA_DIR"]))
     options = ["-h", entry["HOST"], "-U", entry["USER"], "-c", str(connections), "-j", "2", "-T", str(seconds)]
     done = subprocess.run(
-        [postgres_program("pgbench"), "-n", "-M", "prepared", *options, "-f", str(script), entry["NAME"]],
+        [str(embedded_postgres.program("pgbench")), "-n", "-M", "prepared", *options, "-f", str(script), entry["NAME"]],
         env={**os.environ, "PGPASSWORD": entry["PASSWORD"]},
         capture_output=True,
         text=True,

@@ -126,7 +126,7 @@ def test_a_press_that_comes_too_late_is_explained(page, demo, work, user):
     page.route("**/chat/feed*", lambda route: route.abort())  # this page does not see what happens elsewhere
     card_decide(user=user, channel="web", approval_id=card.pk, revision=card.revision, choice="ok")
     button.click()
-    expect(page.locator(".problem")).to_have_text("Already approved (via web).")
+    expect(page.locator(".problem")).to_have_text("Already answered with “OK” via the web chat.")
     page.unroute("**/chat/feed*")
     assert Job.objects.get().state == State.EXECUTING
 

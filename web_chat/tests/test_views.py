@@ -151,7 +151,7 @@ def test_a_second_press_is_told_what_happened(page, card):
     press(page, card)
     response = press(page, card, choice="cancel")
     assert response.status_code == 409
-    assert response.json()["error"] == "Already approved (via web)."
+    assert response.json()["error"] == "Already answered with “OK” via the web chat."
     card.refresh_from_db()
     assert card.state == Approval.State.APPROVED
 
