@@ -60,12 +60,6 @@ def spend_by(group: str, *, day: date | None = None, top: int = 50) -> list[Spen
     return _spend(rows, "")[:top]
 
 
-def spend_of_job(job_ref: str) -> Spend:
-    """All calls of one job, of whatever day."""
-    entries = LedgerEntry.objects.filter(job_ref=job_ref)
-    return _spend(entries.annotate(group=F("job_ref")).values("group"), job_ref, empty=True)[0]
-
-
 def limit_states() -> list[LimitState]:
     """Every limit that is on, with what is used and reserved on this UTC day."""
     amounts = setting_amounts()

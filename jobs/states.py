@@ -31,8 +31,3 @@ MOVES: dict[str, frozenset[str]] = {
 
 RUNNING = (State.CLASSIFYING, State.EXECUTING)
 OPEN = (State.QUEUED, State.CLASSIFYING, State.AWAITING, State.EXECUTING)
-
-
-def sources(to: str) -> list[str]:
-    """The states from which a job may get to `to`."""
-    return [state for state, targets in MOVES.items() if to in targets]

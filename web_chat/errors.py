@@ -17,10 +17,6 @@ class ForeignCard(AgentError):
     """This card belongs to another chat."""
 
 
-class UnknownUser(AgentError):
-    """There is no such user."""
-
-
 class WorkersAway(AgentError):
     """The workers are not running, so nothing answers; start them with ./run. Your message is kept until then."""
 

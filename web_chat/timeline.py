@@ -1,7 +1,7 @@
 """The conversation as its reader sees it: what he said, what was said to him, each with its latest text."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -128,8 +128,3 @@ def _card(row: Delivery) -> Card | None:
         choices=[(word, label) for word, label in row.buttons],
         open=approval.state == Approval.State.PENDING,
     )
-
-
-def cards_open(items: Iterable[Item]) -> Iterator[Card]:
-    """The questions among the items that wait for an answer."""
-    return (item.card for item in items if item.card is not None and item.card.open)
