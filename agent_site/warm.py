@@ -46,7 +46,7 @@ def warm_pages() -> None:
 
     page = application(_request(reverse("admin:login")), lambda status, headers, error=None: len)
     b"".join(page)
-    page.close()  # type: ignore[attr-defined]  # Django's response has it: it ends the request
+    page.close()  # ends the request
 
 
 def _request(path: str) -> dict[str, Any]:

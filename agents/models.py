@@ -28,6 +28,9 @@ class Run(Leased):
     opening = models.JSONField(default=list, help_text="The messages that the conversation begins with.")
     permitted_calls = models.JSONField(default=list, help_text="The exact calls that a person has signed.")
     refused_calls = models.JSONField(default=dict, help_text="Calls that a person refused, by id, with his reason.")
+    limits_from = models.PositiveIntegerField(
+        default=0, help_text="The step after which the limits count: each retry starts them anew."
+    )
     stop_requested = models.BooleanField(default=False)
     draft = models.TextField(blank=True, help_text="What the model is writing now.")
     answer = models.TextField(blank=True)

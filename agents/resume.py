@@ -19,7 +19,7 @@ FROM agents_step s LEFT JOIN tools_toolexecution e ON e.id = s.execution_id WHER
 
 @dataclass(frozen=True, kw_only=True)
 class Conversation:
-    """What was said so far, which calls wait for an answer, and what it has cost."""
+    """What was said so far, which calls wait for an answer, and what it has cost since it was last retried."""
 
     messages: list[Block]
     open_calls: list[ToolCall]
@@ -36,14 +36,15 @@ def rebuild(run: Run) -> Conversation:
     steps = list(Step.objects.raw(STEPS, [run.pk]))
     calls = [call for step in steps if step.kind == Step.Kind.MODEL for call in _calls(step)]
     answered = {block["tool_use_id"] for step in steps if step.kind == Step.Kind.TOOL for block in step.content}
+    counted = [step for step in steps if step.number > run.limits_from]
     return Conversation(
         messages=_messages(run.opening, steps),
         open_calls=[call for call in calls if call.call_id not in answered],
         done_calls=[call for call in calls if call.call_id in answered],
-        broken_calls=sum(bool(getattr(step, "is_broken", False)) for step in steps),
-        turns=sum(step.kind == Step.Kind.MODEL for step in steps),
-        tokens=sum(step.tokens for step in steps),
-        seconds=sum(step.seconds for step in steps),
+        broken_calls=sum(bool(getattr(step, "is_broken", False)) for step in counted),
+        turns=sum(step.kind == Step.Kind.MODEL for step in counted),
+        tokens=sum(step.tokens for step in counted),
+        seconds=sum(step.seconds for step in counted),
         next_number=len(steps) + 1,
     )
 

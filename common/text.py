@@ -15,6 +15,7 @@ SECRET_SETTINGS = (
     "ANTHROPIC_API_KEY",
     "CLAUDE_CODE_OAUTH_TOKEN",
     "HAIKU_API_KEY",
+    "ADMIN_PASSWORD",
 )
 
 # Formats that give a key away wherever it stands: Anthropic and OpenRouter, GitHub, AWS, Telegram bots, private keys.

@@ -28,6 +28,7 @@ class Migration(migrations.Migration):
                 ('state', models.CharField(choices=[('ready', 'Ready'), ('waiting', 'Waiting for a person'), ('done', 'Done'), ('failed', 'Failed'), ('stopped', 'Stopped')], default='ready', max_length=10)),
                 ('opening', models.JSONField(default=list, help_text='The messages that the conversation begins with.')),
                 ('permitted_calls', models.JSONField(default=list, help_text='The exact calls that a person has signed.')),
+                ('limits_from', models.PositiveIntegerField(default=0, help_text='The step after which the limits count: each retry starts them anew.')),
                 ('refused_calls', models.JSONField(default=dict, help_text='Calls that a person refused, by id, with his reason.')),
                 ('stop_requested', models.BooleanField(default=False)),
                 ('draft', models.TextField(blank=True, help_text='What the model is writing now.')),

@@ -6,7 +6,10 @@ import pytest
 from django.utils import timezone
 
 from agents import limits
+from agents.errors import LimitExceeded
 from agents.models import Run, Step
+from agents.resume import rebuild
+from agents.services import run_retry
 from agents.tests.conftest import advance, answers, line, write, writing
 from llm.scripted import call_tool, say
 
@@ -101,3 +104,13 @@ def test_calls_that_the_gate_refuses_do_not_end_a_run(open_run, model, brain):
     run = advance(open_run())
     assert run.state == Run.State.DONE, run.error
     assert all(each["content"].startswith("Refused: ") for each in answers(run))
+
+
+def test_a_retry_gives_a_run_that_reached_a_limit_its_limits_anew(monkeypatch):
+    monkeypatch.setattr(limits, "TURNS", 1)
+    run = Run.objects.create(job_ref="job:1", opening=[{"role": "user", "content": []}])
+    Step.objects.create(run=run, number=1, epoch=1, kind=Step.Kind.MODEL, content=[], stop_reason="end_turn")
+    with pytest.raises(LimitExceeded):
+        limits.check(rebuild(run))
+    Run.objects.filter(pk=run.pk).update(state=Run.State.FAILED, finished_at=timezone.now())
+    limits.check(rebuild(run_retry(run=run)))

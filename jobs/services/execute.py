@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from agents import loop
 from agents.models import Run
-from agents.services import run_open, run_retry
+from agents.services import run_answer, run_open, run_retry
 from budget.errors import LimitReached
 from common import backoff, lease
 from common.state import StateConflict
@@ -90,8 +90,8 @@ def run_settle(run: Run) -> None:
             job_answer(job, text=run.answer)
         elif run.state == Run.State.FAILED:
             job_fail(job, error=run.error)
-        elif run.state == Run.State.WAITING:
-            calls_propose(job)
+        elif run.state == Run.State.WAITING and calls_propose(job) is None:
+            run_answer(run=run, permit=[], refuse={})  # the gate no longer asks about what it had asked about
     except StateConflict:
         logger.info("%s was moved by somebody else", job.ref)
 

@@ -1,6 +1,7 @@
 """The Messages API through the anthropic SDK 2.x, streamed, on the process's background event loop.
 
 The SDK never retries here (it would obey a retry-after of any length): errors are sorted, and the caller decides.
+It is imported where it is used, for that takes half a second, and most commands call no model.
 """
 
 import os
@@ -9,21 +10,20 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import anthropic
-import httpx2
-
 from llm.errors import ModelUnavailable
-from llm.providers import failures
 from llm.routing import Route
+
+if TYPE_CHECKING:
+    import anthropic
 
 CONNECT_SECONDS = 10.0
 # Tokens of a subscription are taken only with this flag; the SDK adds it only to credentials that it made itself.
 OAUTH_HEADERS = {"anthropic-beta": "oauth-2025-04-20"}
 
-_clients: dict[tuple[int, str, str, str], anthropic.AsyncAnthropic] = {}
+_clients: dict[tuple[int, str, str, str], "anthropic.AsyncAnthropic"] = {}
 _clients_lock = threading.Lock()
 
 
@@ -38,8 +38,10 @@ class Answer:
     usage: dict[str, Any]
 
 
-def client_for(route: Route) -> anthropic.AsyncAnthropic:
+def client_for(route: Route) -> "anthropic.AsyncAnthropic":
     """The client of this process for `route`: making one takes 25 ms, and none may be shared over a fork."""
+    import anthropic
+
     key = _key(route)
     with _clients_lock:
         if key not in _clients:
@@ -67,6 +69,11 @@ async def stream(
 
     Raises ModelUnavailable or ModelRejected, with the call's fate.
     """
+    import anthropic
+    import httpx2
+
+    from llm.providers import failures
+
     # The read timeout counts bytes, the provider's pings included; the SDK hands pings to nobody.
     limits = httpx2.Timeout(silence_limit, connect=CONNECT_SECONDS)
     try:
@@ -90,9 +97,11 @@ def _key(route: Route) -> tuple[int, str, str, str]:
     return os.getpid(), route.base_url, route.api_key, route.auth_token
 
 
-def _http_client(*, direct: bool) -> anthropic.DefaultAsyncHttpxClient:
+def _http_client(*, direct: bool) -> "anthropic.DefaultAsyncHttpxClient":
     """`direct`: without the environment's proxy, which can't know what runs here. (The SDK's own client takes
     the proxies as mounts, whatever trust_env says; None at the same patterns takes them away.)"""
+    import anthropic
+
     if direct:
         return anthropic.DefaultAsyncHttpxClient(verify=_tls(), mounts=dict.fromkeys(("http://", "https://", "all://")))
     return anthropic.DefaultAsyncHttpxClient(verify=_tls())
@@ -101,6 +110,8 @@ def _http_client(*, direct: bool) -> anthropic.DefaultAsyncHttpxClient:
 @cache
 def _tls() -> ssl.SSLContext:
     """One for all clients, and for all processes: the warm-up makes it before the fork. It takes 20 ms and 2 MB."""
+    import httpx2
+
     return httpx2.create_ssl_context()
 
 
@@ -108,7 +119,7 @@ def _is_local(url: str) -> bool:
     return urlsplit(url).hostname in {"127.0.0.1", "::1", "localhost"}
 
 
-def _finished(events: anthropic.AsyncMessageStream[Any]) -> bool:
+def _finished(events: "anthropic.AsyncMessageStream[Any]") -> bool:
     # A server or proxy that closes cleanly in the middle is no error to the SDK: only the stop reason tells.
     snapshot = events._current_snapshot_or_none()
     return snapshot is not None and snapshot.stop_reason is not None

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
+from agent_site import warm
 from agent_site.clusters import run_cluster
 from common.queue import Lane
 
@@ -15,4 +16,5 @@ class Command(BaseCommand):
         parser.add_argument("lane", choices=Lane.values)
 
     def handle(self, *args: Any, **options: Any) -> None:
+        warm.warm_up()
         run_cluster(Lane(options["lane"]))
