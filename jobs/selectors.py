@@ -6,6 +6,7 @@ from approvals.models import Approval
 from jobs.errors import JobNotFound
 from jobs.models import Job
 from jobs.states import OPEN, State
+from threads.models import Thread
 
 
 def job_of(ref: str, *, thread_id: int | None = None) -> Job:
@@ -18,6 +19,19 @@ def job_of(ref: str, *, thread_id: int | None = None) -> Job:
     if job is None:
         raise JobNotFound
     return job
+
+
+def with_thread(job: Job) -> Job:
+    """The job with its thread beside it, read without the ORM's query building: this is done for every message."""
+    job.thread = Thread.objects.raw("SELECT * FROM threads_thread WHERE id = %s", [job.thread_id])[0]
+    return job
+
+
+def job_of_run(run_id: int) -> Job | None:
+    """The job whose work a run is, with its thread."""
+    for job in Job.objects.raw("SELECT * FROM jobs_job WHERE run_id = %s", [run_id]):
+        return with_thread(job)
+    return None
 
 
 def jobs_open() -> QuerySet[Job]:

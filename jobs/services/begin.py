@@ -15,6 +15,7 @@ from common.text import shorten
 from common.transactions import joined
 from jobs.errors import JobBusy
 from jobs.models import Job
+from jobs.selectors import with_thread
 from jobs.services import execute, propose
 from jobs.services.classify import classification
 from jobs.services.end import job_fail
@@ -61,7 +62,7 @@ def _if_its_turn(job_id: int) -> Job | None:
     if vars(job)["frozen"]:
         _tell_frozen(job)
         return None
-    return job
+    return with_thread(job)
 
 
 def _tell_frozen(job: Job) -> None:

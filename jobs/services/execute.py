@@ -14,6 +14,7 @@ from common import backoff, lease
 from common.state import StateConflict
 from common.transactions import joined
 from jobs.models import Job
+from jobs.selectors import job_of_run
 from jobs.services.end import job_answer, job_fail
 from jobs.services.moves import job_move
 from jobs.services.propose import calls_propose
@@ -82,7 +83,7 @@ def run_advance(run_id: int) -> None:
 
 def run_settle(run: Run) -> None:
     """Write into the job what its run came to; nothing where it goes on, or where that is written already."""
-    job = _job_of(run)
+    job = job_of_run(run.pk)
     if job is None or job.state != State.EXECUTING:
         return
     try:
@@ -96,19 +97,15 @@ def run_settle(run: Run) -> None:
         logger.info("%s was moved by somebody else", job.ref)
 
 
-def _job_of(run: Run) -> Job | None:
-    return next(iter(Job.objects.raw("SELECT * FROM jobs_job WHERE run_id = %s", [run.pk])), None)
-
-
 def _fail(run: Run, error: str) -> None:
-    job = _job_of(run)
+    job = job_of_run(run.pk)
     if job is not None and job.state == State.EXECUTING:
         job_fail(job, error=error)
 
 
 def _try_later(run: Run, error: ModelUnavailable) -> None:
     """A passing fault: back into the queue with a growing delay, a few times; then the failure is told."""
-    job = _job_of(run)
+    job = job_of_run(run.pk)
     if job is None or job.state != State.EXECUTING:
         return
     if job.attempts + 1 >= TRIES:
