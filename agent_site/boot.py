@@ -3,19 +3,18 @@
 import os
 import secrets
 import sys
-from pathlib import Path
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
-from django.db import OperationalError, connection
+from django.db import OperationalError, connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 
+from agent_site.first_password import hash_made, password_path
 from agent_site.schedule import schedule_sync
 from common.errors import AgentError
 
 LEAST_VERSION = 15
-PASSWORD_FILE = "admin-password"
 
 
 class DatabaseUnusable(AgentError):
@@ -43,13 +42,19 @@ def migrate() -> int:
     return len(plan)
 
 
+@transaction.atomic
 def admin_ensure() -> str:
-    """Makes the admin user when there is no superuser; returns the password that was made up for it, or ""."""
+    """Makes the admin user when there is no superuser; returns the password that was made up for it, or "". That one
+    must be changed at the first login."""
     users = get_user_model().objects
     if users.filter(is_superuser=True).exists():
         return ""
-    made = "" if settings.ADMIN_PASSWORD else secrets.token_urlsafe(12)
-    users.create_superuser(settings.ADMIN_USERNAME, password=settings.ADMIN_PASSWORD or made)
+    user = users.create_superuser(settings.ADMIN_USERNAME, password=settings.ADMIN_PASSWORD or None)
+    if settings.ADMIN_PASSWORD:
+        return ""
+    made = secrets.token_urlsafe(12)
+    user.password = hash_made(made)
+    user.save(update_fields=["password"])
     return made
 
 
@@ -57,8 +62,9 @@ def password_tell(password: str) -> str:
     """Where the owner finds the password that was made: on the terminal only, else in a file of mode 0600."""
     if sys.stdout.isatty():
         return f"Log in as {settings.ADMIN_USERNAME} with the password {password} (it is shown only now)."
-    path: Path = settings.DATA_DIR / PASSWORD_FILE
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+    path = password_path()
+    path.unlink(missing_ok=True)  # an older file could have a wider mode
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(f"{password}\n")
     return f"Log in as {settings.ADMIN_USERNAME}; the password is in {path}."
 

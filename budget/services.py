@@ -18,6 +18,7 @@ from budget import statements
 from budget.limits import refusal, setting_amounts
 from budget.models import LedgerEntry, Reservation
 from budget.prices import Usage, bound_cost, usage_cost
+from common.errors import Frozen
 
 ERROR_CHARS = 500
 
@@ -38,7 +39,7 @@ def reserve(
 ) -> Reservation:
     """Holds the upper bound of one call (tokens, and USD at today's price) against every limit that applies.
 
-    `lasts`: after that the sweep takes the call for dead. Raises LimitReached, and then nothing is held.
+    `lasts`: after that the sweep takes the call for dead. Raises LimitReached or Frozen, and then nothing is held.
     """
     usd_bound, known = bound_cost(model=model, input_bound=input_bound, output_bound=output_bound)
     values: dict[str, Any] = {
@@ -57,7 +58,9 @@ def reserve(
     extra = {"amounts": json.dumps(setting_amounts()), "lasts": lasts, "sent": sent}
     row = _one(statements.RESERVE, values | extra)
     assert row is not None
-    key, sent_at, created_at, expires_at, day, name, unit, amount, room, bound = row
+    frozen, key, sent_at, created_at, expires_at, day, name, unit, amount, room, bound = row
+    if frozen:
+        raise Frozen
     if name is not None:
         raise refusal(name=name, unit=unit, amount=amount, left=room, needed=bound, day=day)
     return Reservation(id=key, day=day, sent_at=sent_at, created_at=created_at, expires_at=expires_at, **values)

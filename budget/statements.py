@@ -25,19 +25,23 @@ WITH locked AS MATERIALIZED (
 ), refused AS (
   SELECT name, unit, amount, amount - used - reserved AS room, bound FROM counted
    WHERE enabled AND bound > 0 AND used + reserved + bound > amount ORDER BY id LIMIT 1
+), frozen AS (
+  SELECT 1 FROM ops_switch WHERE name = 'freeze' AND "on"
 ), added AS (
   UPDATE budget_limit SET day = t.day, used = c.used, reserved = c.reserved + c.bound
-    FROM counted c CROSS JOIN today t WHERE budget_limit.id = c.id AND NOT EXISTS (SELECT FROM refused)
+    FROM counted c CROSS JOIN today t WHERE budget_limit.id = c.id
+     AND NOT EXISTS (SELECT FROM refused) AND NOT EXISTS (SELECT FROM frozen)
 ), inserted AS (
   INSERT INTO budget_reservation (state, scope, purpose, provider, model, tokens_bound, output_bound, usd_bound,
          cost_known, day, job_ref, thread_ref, person_ref, sent_at, created_at, expires_at)
   SELECT 'open', %(scope)s, %(purpose)s, %(provider)s, %(model)s, %(tokens_bound)s, %(output_bound)s, %(usd_bound)s,
          %(cost_known)s, t.day, %(job_ref)s, %(thread_ref)s, %(person_ref)s,
          CASE WHEN %(sent)s THEN clock_timestamp() END, clock_timestamp(), clock_timestamp() + %(lasts)s
-    FROM today t WHERE NOT EXISTS (SELECT FROM refused)
+    FROM today t WHERE NOT EXISTS (SELECT FROM refused) AND NOT EXISTS (SELECT FROM frozen)
   RETURNING id, day, sent_at, created_at, expires_at
 )
-SELECT i.id, i.sent_at, i.created_at, i.expires_at, t.day, r.name, r.unit, r.amount, r.room, r.bound
+SELECT EXISTS (SELECT FROM frozen), i.id, i.sent_at, i.created_at, i.expires_at, t.day,
+       r.name, r.unit, r.amount, r.room, r.bound
   FROM today t LEFT JOIN inserted i ON true LEFT JOIN refused r ON true
 """
 

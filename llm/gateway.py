@@ -1,4 +1,4 @@
-"""The one door to models: frozen? which model? reserve, call, settle. Every call that left has one ledger entry.
+"""The one door to models: which model? reserve (not while all is frozen), call, settle. Each call has one ledger entry.
 
 The order is that of an intent, an effect and an outcome: the reservation is committed before the request leaves, and
 whatever happens then closes it: the provider's own usage, a refusal, or (cut, stopped, killed) the full reservation,
@@ -39,7 +39,6 @@ def call(
     thread. Must not be called inside a transaction: its reservation has to be committed before the request leaves.
     Raises ModelUnavailable (try again), ModelRejected (don't), ModelOutputInvalid, LimitReached, Stopped, Frozen.
     """
-    _refuse_when_frozen()
     route = routing.model_for(request.purpose)
     wire = body.body_of(request, model=route.model)
     _refuse_inside_transaction()
@@ -177,11 +176,6 @@ def _is_frozen() -> bool:
     from ops import switches
 
     return switches.is_on("freeze")
-
-
-def _refuse_when_frozen() -> None:
-    if _is_frozen():
-        raise Frozen
 
 
 def _refuse_inside_transaction() -> None:

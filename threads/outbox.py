@@ -14,7 +14,6 @@ from django.utils import timezone
 
 from common.backoff import delay
 from common.text import redact
-from common.transactions import joined
 from threads.buckets import Buckets
 from threads.channels import Channel, Outgoing
 from threads.errors import DeliveryPermanent, DeliveryTransient
@@ -71,7 +70,6 @@ def tick(channel: Channel, pool: Executor) -> Tick:
     return Tick(carried=len(claimed), next_in=next_in)
 
 
-@joined
 def _claim(channel: Channel) -> tuple[list[Head], float | None]:
     """The heads of the chats' queues that may go now, marked as being sent; and the wait for the next one."""
     heads = heads_of(channel.name)
@@ -88,8 +86,8 @@ def _claim(channel: Channel) -> tuple[list[Head], float | None]:
             continue
         buckets.take(head.address)
         claimed.append(head)
-    buckets.save()
-    _mark_sending(claimed)
+    if claimed:
+        _mark_sending(claimed, buckets)
     return claimed, min(waits, default=None)
 
 
@@ -108,8 +106,12 @@ WHERE m.id = sent.message_id AND m.external_id = '' AND sent.kind = 'send'
 """
 
 
-def _mark_sending(claimed: list[Head]) -> None:
-    """Write the intent before the effect; a delivery whose last outcome is unknown goes out as a repetition."""
+def _mark_sending(claimed: list[Head], buckets: Buckets) -> None:
+    """Write the intent before the effect; a delivery whose last outcome is unknown goes out as a repetition.
+
+    Tokens are taken first: a kill in between loses a second of the rate, never a limit.
+    """
+    buckets.save()
     with connection.cursor() as cursor:
         cursor.execute(SENDING, [[head.id for head in claimed]])
 
