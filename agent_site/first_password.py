@@ -15,6 +15,7 @@ from django.contrib.auth.models import User
 from django.contrib.auth.views import PasswordChangeView
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse, reverse_lazy
 from django.utils.crypto import get_random_string
@@ -96,6 +97,6 @@ class OwnPasswordView(PasswordChangeView):
         return response
 
 
-def change(request: HttpRequest) -> HttpResponse:
+def change(request: HttpRequest) -> HttpResponseBase:
     """Stands in front of the admin's own view of this address."""
     return admin.site.admin_view(OwnPasswordView.as_view(), cacheable=True)(request)

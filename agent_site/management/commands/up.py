@@ -5,14 +5,15 @@ import http.client
 import os
 import socket
 import time
+from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db import connections
 
-from agent_site import boot, embedded_postgres, warm, web
-from agent_site.supervisor import Supervisor, services
+from agent_site import boot, embedded_postgres, notify, warm, web
+from agent_site.supervisor import Service, Supervisor, services
 from common.errors import AgentError
 
 PID_FILE = "agent.pid"
@@ -30,6 +31,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         self.started = time.monotonic()
         self.ready = False
+        self.notifier = notify.Notifier()
         lock = only_instance()
         listening = web.listen()
         self.check()
@@ -52,18 +54,34 @@ class Command(BaseCommand):
             self.say(boot.password_tell(password))
         self.say("Starting …")
         warm.warm_up()
-        Supervisor(services(listening), on_tick=self.tell_when_ready).run()
+        Announced(services(listening), on_tick=self.tell_when_ready, notifier=self.notifier).run()
 
     def say(self, line: str) -> None:
         self.stdout.write(line)
         self.stdout.flush()
 
     def tell_when_ready(self) -> float:
-        """Says so once, when /health is green; returns the seconds until it wants to look again."""
-        if not self.ready and health() == 200:
+        """Says so once, when /health is green; from then on only that it lives. Returns the seconds until it wants to
+        look again."""
+        if self.ready:
+            self.notifier.tell(notify.ALIVE)
+        elif health() == 200:
             self.ready = True
+            self.notifier.tell(notify.READY)
             self.say(f"ready: {address()}  (after {time.monotonic() - self.started:.1f} s)")
         return 1.0 if self.ready else 0.1
+
+
+class Announced(Supervisor):
+    """A supervisor that tells systemd when it begins to stop."""
+
+    def __init__(self, table: list[Service], *, on_tick: Callable[[], float], notifier: notify.Notifier) -> None:
+        super().__init__(table, on_tick=on_tick)
+        self.notifier = notifier
+
+    def shut_down(self) -> None:
+        self.notifier.tell(notify.STOPPING)
+        super().shut_down()
 
 
 def only_instance() -> Any:
