@@ -10,10 +10,12 @@ from pathlib import Path
 import psutil
 import psycopg
 
+from agent_site import embedded_postgres
 from agent_site.trial import Trial
 from bench.support.crowd import CrowdSide
 from bench.support.instance import connect
 from bench.support.unsteady import Unsteady
+from common.errors import AgentError
 
 BEYOND_LEASE = 25.0
 """Seconds; a lease lasts 20 s."""
@@ -161,12 +163,14 @@ class Storm:
 
     def _learn_names(self) -> None:
         """From the heartbeats; the web server has none, and is whoever holds workers but is no cluster."""
-        with contextlib.suppress(psycopg.Error, OSError), connect(self.trial) as database:
-            self.names |= {pid: name for name, pid in database.execute("SELECT name, pid FROM ops_heartbeat")}
+        # To connect would start a PostgreSQL that is away: that is the product's to do.
+        if embedded_postgres.is_running(Path(self.trial.environment["DATA_DIR"])):
+            with contextlib.suppress(psycopg.Error, AgentError), connect(self.trial) as database:
+                self.names |= {pid: name for name, pid in database.execute("SELECT name, pid FROM ops_heartbeat")}
         with contextlib.suppress(psutil.NoSuchProcess, AssertionError):
             assert self.trial.process is not None
             for child in psutil.Process(self.trial.process.pid).children():
-                if child.pid not in self.names and time.time() - child.create_time() > 8 and child.children():
+                if child.pid not in self.names and time.time() - child.create_time() > 3 and child.children():
                     self.names[child.pid] = "web"
 
     def _say(self, what: str) -> None:

@@ -17,8 +17,15 @@ KINDS: dict[str, tuple[str, Callable[[Place], str]]] = {
     "launchd": (f"{units.LABEL}.plist", units.launchd_plist),
 }
 NEXT = {
-    "systemd": "sudo cp {path} /etc/systemd/system/ && sudo systemctl daemon-reload && sudo systemctl enable --now {file}",
-    "launchd": "sudo cp {path} /Library/LaunchDaemons/ && sudo launchctl bootstrap system /Library/LaunchDaemons/{file}",
+    "systemd": [
+        "sudo cp {path} /etc/systemd/system/",
+        "sudo systemctl daemon-reload",
+        "sudo systemctl enable --now {file}",
+    ],
+    "launchd": [
+        "sudo cp {path} /Library/LaunchDaemons/",
+        "sudo launchctl bootstrap system /Library/LaunchDaemons/{file}",
+    ],
 }
 
 
@@ -45,7 +52,8 @@ class Command(BaseCommand):
             raise CommandError(f"{path} cannot be written ({error.strerror}): name another folder.") from None
         (settings.DATA_DIR / "log").mkdir(exist_ok=True)  # launchd makes the log's file, but not its folder
         self.stdout.write(f"Written: {path}. Stop what runs (./run stop), then:")
-        self.stdout.write("  " + NEXT[kind].format(path=path, file=name))
+        for line in NEXT[kind]:
+            self.stdout.write("  " + line.format(path=path, file=name))
 
 
 def place(user: str | None) -> Place:
