@@ -9,6 +9,16 @@ from django.contrib.auth.models import User
 
 pytest_plugins = ["tests.cast"]
 
+# What starts processes or a browser; `./test -m "not slow"` leaves it out.
+SLOW = (
+    "tests/flows/",
+    "agent_site/tests/test_embedded_postgres.py",
+    "agent_site/tests/test_supervisor.py",
+    "agent_site/tests/test_up.py",
+    "common/tests/test_cluster.py",
+    "tools/tests/test_process.py",
+)
+
 DEFAULTS: dict[str, Any] = {
     "ANTHROPIC_API_KEY": "",
     "CLAUDE_CODE_OAUTH_TOKEN": "",
@@ -22,6 +32,12 @@ DEFAULTS: dict[str, Any] = {
     "PUBLIC_URL": "",
     "APPROVAL_POLICY": "every_job",
 }
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.nodeid.startswith(SLOW):
+            item.add_marker("slow")
 
 
 @pytest.fixture(scope="session")

@@ -40,8 +40,8 @@ def bystander() -> Iterator[psutil.Process]:
     with subprocess.Popen(
         ["sleep", "60"], env={"SECRET_OF_THE_SERVICE": "hunter2", "PATH": os.environ["PATH"]}
     ) as process:
-        while psutil.Process(process.pid).name() != "sleep":  # until then it has the environment of the test
-            pass
+        while "SECRET_OF_THE_SERVICE" not in psutil.Process(process.pid).environ():
+            pass  # until it has become sleep, it has the environment of the test
         yield psutil.Process(process.pid)
         process.kill()
 
