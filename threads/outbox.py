@@ -23,6 +23,8 @@ from threads.models import Delivery
 State = Delivery.State
 BATCH = 32
 GIVE_UP_AFTER = timedelta(hours=24)
+MOST_SENDS = 12
+"""Of a text whose outcome stays unknown: about a minute of an outage that answers 5xx or cuts connections."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,9 +160,11 @@ def _record(outcome: Outcome) -> None:
 
 
 def _hopeless(head: Head, error: DeliveryTransient) -> bool:
-    """A second unknown outcome (a third send would be one too many), or a day of trying."""
-    twice_unknown = error.unknown_outcome and (head.repeated or head.state == State.UNKNOWN)
-    return twice_unknown or timezone.now() - head.created_at > GIVE_UP_AFTER
+    """A day of trying; or a text that may have arrived too often already. A card or an edit that arrives twice does no
+    harm, and a 502 or a cut seldom comes alone: one unknown outcome after another is no reason for a silence."""
+    harmless = head.is_edit or bool(head.buttons)
+    too_often = error.unknown_outcome and not harmless and head.attempts + 1 >= MOST_SENDS
+    return too_often or timezone.now() - head.created_at > GIVE_UP_AFTER
 
 
 def _seconds_until(moment: datetime | None, now: datetime) -> float:

@@ -1,10 +1,11 @@
 """Many people at once, inside the Bot API stand-in of `bench/chaos`: they write, press OK, and press again.
 
-`python -m bench.support.crowd` prints its address and token, as bench/support/telegram.py does. Each message is one of
-two sentences and a token of its own: "Ask k7x3k", "Do k7x4k" (a command that its plan names), "Later k7x5k" (one that is
-asked about in mid-run). An answer names the tokens that it answers.
+`python -m bench.support.crowd` prints its address and token, as bench/support/telegram.py does. Each message is a
+word and a token of its own: "Ask k7x3k", "Do k7x4k" (a command that its plan names), "Later k7x5k" (one that is asked
+about in mid-run). An answer names the tokens that it answers.
 """
 
+import http.client
 import random
 import re
 import sys
@@ -21,6 +22,7 @@ LOOK_SECONDS = 0.25
 PATIENCE_SECONDS = 6.0
 """After that a person presses a button again whose card still stands there."""
 PRESSES = 12
+OFFLINE_SECONDS = 15.0
 ANSWERED = re.compile(r"^Answered: ([\w, ]+)\.")
 TOKEN = re.compile(r"k\d+x\d+k")
 LABELS = ("OK", "Retry")
@@ -185,6 +187,10 @@ class CrowdTelegram(BenchTelegram):
             assert self._crowd is not None
             return self._crowd.record()
 
+    def go_offline(self, seconds: float) -> None:
+        """Goes offline a moment later, so that this order itself is still answered."""
+        threading.Timer(0.1, self.offline, [seconds]).start()
+
     def calm(self) -> None:
         """Whatever fault was ordered and not met yet is taken back."""
         with self.world.lock:
@@ -208,6 +214,16 @@ class CrowdSide(Telegram):
     """The same from the driver's side."""
 
     module = "bench.support.crowd"
+
+    def _post(self, path: str, arguments: dict[str, Any]) -> Any:
+        until = time.monotonic() + OFFLINE_SECONDS
+        while True:
+            try:
+                return super()._post(path, arguments)
+            except (OSError, http.client.HTTPException):  # offline, for its driver too
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.1)
 
 
 def main() -> None:

@@ -46,7 +46,15 @@ SELECT request_id, outcome,
        input_tokens + output_tokens + cache_write_5m_tokens + cache_write_1h_tokens + cache_read_tokens
 FROM budget_ledgerentry
 """
-OPEN_JOBS = "SELECT id, state, error FROM jobs_job WHERE state NOT IN ('done', 'superseded', 'cancelled') ORDER BY id"
+FATES = """
+SELECT m.text, j.id, j.state, j.revision, (
+    SELECT string_agg(concat(e.from_state, '>', e.to_state, to_char(e.at, ' HH24:MI:SS')), ', ' ORDER BY e.id)
+    FROM jobs_jobevent e WHERE e.job_id = j.id
+), (SELECT string_agg(concat(d.id, ' ', d.kind, ' ', d.state, ' ', d.text), ' | ' ORDER BY d.id)
+    FROM threads_delivery d WHERE d.job_ref = 'job:' || j.id)
+FROM threads_message m LEFT JOIN jobs_jobmessage l ON l.message_id = m.id LEFT JOIN jobs_job j ON j.id = l.job_id
+WHERE m.text LIKE %s AND m.role = 'user'
+"""
 UNKNOWN_CALLS = "SELECT arguments->>'command' FROM tools_toolexecution WHERE state <> 'done'"
 
 
@@ -95,9 +103,9 @@ def messages(after: After) -> None:
     after.none("inbound stored twice", after.one(STORED_TWICE))
     after.none("updates that could not be processed", broken)
     after.none("messages unanswered", after.waiting)
-    if after.waiting:
-        for job in after.rows(OPEN_JOBS)[:8]:
-            report.say(f"          job {job}")
+    for token in after.waiting[:5]:
+        for fate in after.database.execute(FATES, [f"%{token}%"]):
+            report.say(f"          {fate}")
     replaced = len(crowd["said"]) - len(crowd["answers"]) - len(after.waiting)
     report.say(f"          answered {len(crowd['answers'])}, told that a newer message replaces their plan {replaced}")
     report.say(f"          failures that were told, and retried by pressing: {crowd['retries']}")

@@ -1,4 +1,4 @@
-"""What goes wrong in `bench/chaos`, drawn from a seed: kills, stopped processes, faults of Telegram and of the model."""
+"""What goes wrong in `bench/chaos`, drawn from a seed: kills, stopped processes, faults of Telegram and the model."""
 
 import contextlib
 import random
@@ -36,7 +36,9 @@ STOPPABLE = ("cluster.work worker", "cluster.talk worker", "cluster.work", "clus
 class Storm:
     """`blow` makes one thing go wrong; `kills` counts the processes that were killed, by what they were."""
 
-    def __init__(self, trial: Trial, telegram: CrowdSide, model: Unsteady, *, seed: int, stops: bool, tell: bool) -> None:
+    def __init__(
+        self, trial: Trial, telegram: CrowdSide, model: Unsteady, *, seed: int, stops: bool, tell: bool
+    ) -> None:
         self.trial, self.telegram, self.model, self.stops, self.tell = trial, telegram, model, stops, tell
         self.random = random.Random(seed)
         self.kills: Counter[str] = Counter()
@@ -114,7 +116,7 @@ class Storm:
             "Telegram: cut before a send": lambda: self.telegram.call("reset_before", method="sendMessage"),
             "Telegram: cut after an edit": lambda: self.telegram.call("reset_after", method="editMessageText"),
             "Telegram: cut while polling": lambda: self.telegram.call("reset_before", method="getUpdates"),
-            "Telegram: offline for 3 s": lambda: self.telegram.call("offline", seconds=3.0),
+            "Telegram: offline for 3 s": lambda: self.telegram.bench("go_offline", seconds=3.0),
         }
         self._order(choices)
 
@@ -186,5 +188,3 @@ def postmaster(trial: Trial) -> psutil.Process | None:
         return process if process.name().startswith("postgres") else None
     except (OSError, ValueError, psutil.NoSuchProcess):
         return None
-
-

@@ -1,6 +1,6 @@
 """The model stand-in of `bench/chaos`: `python -m bench.support.unsteady` prints its address and ends with its input.
 
-It knows the crowd's two sentences (see bench/support/crowd.py), and each line of its input is an order in JSON:
+It knows the crowd's sentences (see bench/support/crowd.py), and each line of its input is an order in JSON:
 `{"fail": {...}}` and `{"cut": {...}}` with the arguments of ScriptedModel, `{"told": {}}` for what it has received.
 """
 
@@ -18,7 +18,6 @@ from llm.scripted.replies import call_tools
 TOKEN = re.compile(r"\b(?:Ask|Do|Later) (k\d+x\d+k)\b")
 ACTS = re.compile(r"\b(Do|Later) (k\d+x\d+k)\b")
 EFFECTS = "effects.txt"
-UNKNOWN = "outcome of this call is unknown"
 
 
 def command(token: str) -> str:
@@ -117,7 +116,8 @@ class Unsteady(Outside):
 
 
 def main() -> None:
-    with UnsteadyModel() as model:
+    model = UnsteadyModel()
+    with model:
         print(model.url, flush=True)
         for line in sys.stdin:
             print(json.dumps(model.obey(json.loads(line))), flush=True)

@@ -11,6 +11,7 @@ from approvals.services import approvals_supersede
 from common import commands, queue
 from common.errors import AgentError
 from common.rows import insert_parts
+from common.state import StateConflict
 from common.transactions import joined
 from jobs.models import Job, JobMessage
 from jobs.services.moves import job_move
@@ -27,6 +28,7 @@ WITH job AS (INSERT INTO {table} ({columns}) VALUES ({values}) RETURNING id),
                SELECT id, now(), '', %s::text, %s::text, %s::text FROM job)
 SELECT id FROM job
 """
+JOINABLE = (State.QUEUED, State.CLASSIFYING)
 REFUSAL = "I work for my owner only. I have told him that you wrote; he may let you in."
 
 
@@ -142,9 +144,20 @@ def _obey(thread: Thread, person: Person, name: str, argument: str) -> None:
 
 
 def _job_for(thread: Thread, message: Message, person: Person) -> Job:
-    latest = next(iter(Job.objects.raw(LATEST, [thread.pk, list(OPEN)])), None)
+    """The job that answers a message. A worker or a press may move the thread's job meanwhile: then it is looked at
+    anew, as it is by now."""
+    while True:
+        latest = next(iter(Job.objects.raw(LATEST, [thread.pk, list(OPEN)])), None)
+        try:
+            return _job_after(latest, thread, message, person)
+        except StateConflict:
+            continue
+
+
+def _job_after(latest: Job | None, thread: Thread, message: Message, person: Person) -> Job:
+    """Join the thread's latest open job, take its place, or stand behind it. Raises StateConflict where it moved."""
     if latest is not None and latest.run_id is None and latest.person_id == person.pk:
-        if latest.state in (State.QUEUED, State.CLASSIFYING):
+        if latest.state in JOINABLE:
             return _join(latest, message)
         if latest.state == State.AWAITING:
             job_supersede(latest, actor=f"person:{person.pk}")
@@ -152,9 +165,12 @@ def _job_for(thread: Thread, message: Message, person: Person) -> Job:
 
 
 def _join(job: Job, message: Message) -> Job:
-    """The job's card is not out yet: it is classified with this message too."""
+    """The job's card is not out yet: it is classified with this message too. Raises StateConflict where it is out by
+    now: whoever ends the classification and whoever joins wait for each other at the job's row."""
+    mine = Job.objects.filter(pk=job.pk, state__in=JOINABLE, run=None)
+    if not mine.update(revision=F("revision") + 1):
+        raise StateConflict
     JobMessage.objects.create(job=job, message=message)
-    Job.objects.filter(pk=job.pk).update(revision=F("revision") + 1)
     queue.enqueue("job.begin", job.pk)
     return job
 

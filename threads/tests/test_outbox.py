@@ -111,14 +111,33 @@ def test_an_unknown_outcome_is_repeated_once_and_flagged(paper, thread, tick):
     assert (row.state, row.repeated) == ("sent", True)
 
 
-def test_a_second_unknown_outcome_is_the_end(paper, thread, tick):
-    paper.faults = [DeliveryTransient("Cut.", retry_after=0, unknown_outcome=True)] * 2
+def test_a_few_unknown_outcomes_in_a_row_lose_nothing(paper, thread, tick):
+    paper.faults = [DeliveryTransient("Bad Gateway", retry_after=0, unknown_outcome=True)] * 3
     (row,) = say(thread=thread, text="a")
-    tick()
-    tick()
+    for _ in range(4):
+        tick()
+    row.refresh_from_db()
+    assert (row.state, row.repeated, row.attempts) == ("sent", True, 4)
+
+
+def test_a_text_whose_outcome_stays_unknown_is_given_up(paper, thread, tick):
+    paper.faults = [DeliveryTransient("Cut.", retry_after=0, unknown_outcome=True)] * outbox.MOST_SENDS
+    (row,) = say(thread=thread, text="a")
+    for _ in range(outbox.MOST_SENDS):
+        tick()
     row.refresh_from_db()
     assert row.state == "failed"
     assert tick().carried == 0
+
+
+def test_a_card_is_repeated_until_it_stands_there(paper, thread, tick):
+    paper.faults = [DeliveryTransient("Cut.", retry_after=0, unknown_outcome=True)] * (outbox.MOST_SENDS + 1)
+    (row,) = say(thread=thread, text="OK?")
+    Delivery.objects.update(buttons=[["ok", "OK"]])
+    for _ in range(outbox.MOST_SENDS + 2):
+        tick()
+    row.refresh_from_db()
+    assert row.state == "sent"
 
 
 def test_a_permanent_fault_fails_with_its_reason_and_blocks_nothing(paper, thread, tick):
