@@ -87,7 +87,8 @@ def managed(trial: Trial, code: str) -> None:
 
 def blow(report: Report, storm: Storm, given: argparse.Namespace, chats: list[int]) -> None:
     """The storm, until as many were killed and as much was said as was asked for."""
-    began, seconds = time.monotonic(), given.kills * given.pause
+    began = time.monotonic()
+    seconds = 1.2 * given.kills * given.pause  # a little more than the kills take, so that each has messages after it
     storm.telegram.bench("crowd", chats=chats, messages=given.messages, seconds=seconds, seed=given.seed)
     time.sleep(1.0)
     while storm.count < given.kills:

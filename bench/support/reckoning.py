@@ -41,6 +41,7 @@ DELIVERIES = """
 SELECT d.id, t.address::bigint, d.state, d.external_id, d.text, d.repeated, d.attempts, d.error
 FROM threads_delivery d JOIN threads_thread t ON t.id = d.thread_id WHERE d.kind = 'send' ORDER BY d.id
 """
+EDITS = "SELECT id, state, error FROM threads_delivery WHERE kind = 'edit' AND state <> 'sent'"
 LEDGER = """
 SELECT request_id, outcome,
        input_tokens + output_tokens + cache_write_5m_tokens + cache_write_1h_tokens + cache_read_tokens
@@ -54,6 +55,12 @@ SELECT m.text, j.id, j.state, j.revision, (
     FROM threads_delivery d WHERE d.job_ref = 'job:' || j.id)
 FROM threads_message m LEFT JOIN jobs_jobmessage l ON l.message_id = m.id LEFT JOIN jobs_job j ON j.id = l.job_id
 WHERE m.text LIKE %s AND m.role = 'user'
+"""
+# A plan made without the model names only its last message: whether the others were told, the rows say.
+REPLACED = """
+SELECT m.text FROM threads_message m JOIN jobs_jobmessage l ON l.message_id = m.id JOIN jobs_job j ON j.id = l.job_id
+JOIN threads_delivery d ON d.approval_id = j.approval_id AND d.kind = 'edit' AND d.state = 'sent'
+WHERE j.state = 'superseded'
 """
 UNKNOWN_CALLS = "SELECT arguments->>'command' FROM tools_toolexecution WHERE state <> 'done'"
 
@@ -102,12 +109,13 @@ def messages(after: After) -> None:
     after.none("updates sent and not stored", [update for update in crowd["updates"] if update not in stored])
     after.none("inbound stored twice", after.one(STORED_TWICE))
     after.none("updates that could not be processed", broken)
-    after.none("messages unanswered", after.waiting)
-    for token in after.waiting[:5]:
+    replaced = set(TOKEN.findall(" ".join(row[0] for row in after.rows(REPLACED)))) - set(crowd["answers"])
+    unanswered = [token for token in after.waiting if token not in replaced]
+    after.none("messages unanswered", unanswered)
+    for token in unanswered[:5]:
         for fate in after.database.execute(FATES, [f"%{token}%"]):
             report.say(f"          {fate}")
-    replaced = len(crowd["said"]) - len(crowd["answers"]) - len(after.waiting)
-    report.say(f"          answered {len(crowd['answers'])}, told that a newer message replaces their plan {replaced}")
+    report.say(f"          answered {len(crowd['answers'])}, told that a newer message replaces them {len(replaced)}")
     report.say(f"          failures that were told, and retried by pressing: {crowd['retries']}")
 
 
@@ -131,6 +139,7 @@ def deliveries(after: After) -> None:
         last[chat] = placed[chat, message_id][0]
     after.none("deliveries out of order", disordered)
     after.none("deliveries not sent", [(row[0], row[2], row[7]) for row in rows if row[2] != "sent"])
+    after.none("edits of cards not sent", after.rows(EDITS))
     flagged = {(row[1], row[4]) for row in rows if row[5]}
     extra = [one for one in after.crowd["heard"] if (one[0], one[1]) not in placed]
     after.none("sent twice without being flagged", [one[:3] for one in extra if (one[0], one[2]) not in flagged])
