@@ -16,7 +16,10 @@ SLOW = (
     "agent_site/tests/test_supervisor.py",
     "agent_site/tests/test_up.py",
     "common/tests/test_cluster.py",
+    "common/tests/test_lease.py",
     "tools/tests/test_process.py",
+    "tools/tests/test_sandbox.py",
+    "tools/tests/test_shell.py",
 )
 
 DEFAULTS: dict[str, Any] = {
