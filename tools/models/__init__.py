@@ -1,0 +1,3 @@
+from tools.models.executions import Decision, ExecutionState, ToolExecution
+
+__all__ = ["Decision", "ExecutionState", "ToolExecution"]
