@@ -13,6 +13,7 @@ from django.db.migrations.executor import MigrationExecutor
 from agent_site.first_password import hash_made, password_path
 from agent_site.schedule import schedule_sync
 from common.errors import AgentError
+from ops.downtime import downtime_note
 
 LEAST_VERSION = 15
 
@@ -70,8 +71,9 @@ def password_tell(password: str) -> str:
 
 
 def prepare() -> None:
-    """Schema, schedules and folders."""
+    """Schema, schedules and folders; and how long the system was down, before anything beats again."""
     database_check()
     migrate()
+    downtime_note()
     schedule_sync()
     settings.WORKSPACE_DIR.mkdir(parents=True, exist_ok=True)

@@ -19,8 +19,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from agent_site.env import kept_secret
 from common.errors import AgentError
+from common.kept import kept_secret
 
 MAJOR = "18"
 DATABASE = "server_agent"
@@ -77,6 +77,17 @@ def is_running(data_dir: Path) -> bool:
         except OSError:
             return False
     return True
+
+
+def is_alive(data_dir: Path) -> bool:
+    """Whether the server's process lives: a look that costs the server nothing, other than `is_running`."""
+    import psutil
+
+    try:
+        pid = int((data_dir / "postgres" / "postmaster.pid").read_text().split("\n", 1)[0])
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except (OSError, ValueError, psutil.NoSuchProcess):
+        return False
 
 
 def start(data_dir: Path) -> None:

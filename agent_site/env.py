@@ -1,7 +1,6 @@
 """Reads the environment and `.env` (the environment wins); a value that makes no sense is refused in a sentence."""
 
 import os
-import secrets
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -96,20 +95,3 @@ def url(name: str, default: str = "") -> str:
 def folder(name: str, default: Path) -> Path:
     """A folder; a relative one starts at the project."""
     return BASE_DIR / Path(text(name, str(default))).expanduser()
-
-
-def kept_secret(data_dir: Path, name: str) -> str:
-    """A secret that is made once and kept in `data_dir`, readable by the owner only. Two processes get the same one."""
-    path = data_dir / name
-    if not path.exists():
-        data_dir.mkdir(parents=True, exist_ok=True)
-        draft = path.with_name(f".{name}.{os.getpid()}")
-        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            file.write(secrets.token_urlsafe(48))
-        try:
-            os.link(draft, path)  # fails when another process was first
-        except FileExistsError:
-            pass
-        finally:
-            draft.unlink()
-    return path.read_text().strip()

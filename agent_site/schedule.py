@@ -18,6 +18,7 @@ class Entry:
 SCHEDULE = [
     Entry(name="jobs.sweep", function="jobs.tasks.sweep", cron="* * * * * */10"),
     Entry(name="budget.sweep", function="budget.tasks.sweep", cron="* * * * * 5"),
+    Entry(name="telegram.sweep", function="telegram_bridge.tasks.sweep", cron="* * * * * 35"),
     Entry(name="telegram.prune", function="telegram_bridge.tasks.prune", cron="30 3 * * * 0"),
 ]
 

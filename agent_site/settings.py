@@ -1,6 +1,7 @@
 """All settings, in the order of .env.example. Each has a default that works; what cannot work together is refused by
 checks.py, and a value that makes no sense by env.py."""
 
+import socket
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -9,12 +10,14 @@ import environ
 
 from agent_site import embedded_postgres, env
 from agent_site.env import BASE_DIR
+from common.kept import kept_secret
 
 # Where things are kept
 DATA_DIR = env.folder("DATA_DIR", Path("var"))
 WORKSPACE_DIR = env.folder("WORKSPACE_DIR", DATA_DIR / "workspace")
 DATABASE_URL = env.text("DATABASE_URL")
-SECRET_KEY = env.secret("SECRET_KEY") or env.kept_secret(DATA_DIR, "secret-key")
+HOST_ID = env.text("HOST_ID", socket.gethostname())
+SECRET_KEY = env.secret("SECRET_KEY") or kept_secret(DATA_DIR, "secret-key")
 
 # The web server and who may enter
 BIND = env.text("BIND", "127.0.0.1")
@@ -29,7 +32,7 @@ TIME_ZONE = env.time_zone("TIME_ZONE", "UTC")
 TELEGRAM_BOT_TOKEN = env.secret("TELEGRAM_BOT_TOKEN")
 TELEGRAM_API_URL = env.url("TELEGRAM_API_URL", "https://api.telegram.org")
 TELEGRAM_MODE = env.choice("TELEGRAM_MODE", "auto", ("auto", "webhook", "polling"))
-TELEGRAM_WEBHOOK_SECRET = env.secret("TELEGRAM_WEBHOOK_SECRET") or env.kept_secret(DATA_DIR, "webhook-secret")
+TELEGRAM_WEBHOOK_SECRET = env.secret("TELEGRAM_WEBHOOK_SECRET") or kept_secret(DATA_DIR, "webhook-secret")
 MASTER_CHAT_IDS = env.chat_ids("MASTER_CHAT_IDS")
 TELEGRAM_RATE_LIMITS = env.choice("TELEGRAM_RATE_LIMITS", "on", ("on", "off")) == "on"
 
@@ -45,6 +48,9 @@ CLAUDE_MODEL = env.text("CLAUDE_MODEL", "claude-sonnet-5-5")
 MESSAGE_HISTORY_LIMIT = env.whole("MESSAGE_HISTORY_LIMIT", 30, most=1000)
 APPROVAL_POLICY = env.choice("APPROVAL_POLICY", "every_job", ("every_job", "actions", "risky"))
 APPROVAL_TIMEOUT_SECONDS = env.whole("APPROVAL_TIMEOUT_SECONDS", 3600, least=10)
+SILENCE_MINUTES = env.whole("SILENCE_MINUTES", 10, least=1)
+STALE_NOTICE_MINUTES = env.whole("STALE_NOTICE_MINUTES", 60, least=1)
+INTERRUPTED_WORK_HOURS = env.whole("INTERRUPTED_WORK_HOURS", 2, least=1)
 
 # Budgets
 PROACTIVE_DAILY_TOKEN_LIMIT = env.whole("PROACTIVE_DAILY_TOKEN_LIMIT", 7_000_000)

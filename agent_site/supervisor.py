@@ -9,12 +9,10 @@ import logging
 import multiprocessing
 import os
 import signal
-import socket
 import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from multiprocessing.connection import wait
 from multiprocessing.context import ForkProcess
 from typing import Any
@@ -22,66 +20,23 @@ from typing import Any
 from django.conf import settings
 from django.db import connections
 
-from agent_site import clusters, embedded_postgres, watch, web
+from agent_site import embedded_postgres, watch
+from agent_site.services import Service
 from common import backoff
 from common.errors import AgentError
-from common.processes import STOP_SIGNALS, StopFlag, die_with_parent
-from common.queue import Lane
+from common.processes import STOP_SIGNALS, StopFlag, die_with_parent, introduce
 
 logger = logging.getLogger(__name__)
 fork = multiprocessing.get_context("fork")
 
 CYCLE_SECONDS = 1.0
-STOP_SECONDS = 12.0
-"""A little more than the 10 s that a cluster takes to drain."""
+STOP_SECONDS = 9.5
+"""In all. A cluster takes at most 8 s to drain and a moment to end."""
+TURN_SECONDS = 0.5
+"""What is kept of that for each later turn, however long an earlier one takes."""
 HEALTHY_SECONDS = 30.0
-WATCH_SECONDS = 15.0
 CRASH_LOOP = 4
 """From this many deaths in a row on, the master is told."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Service:
-    """One process: `main` runs until SIGTERM. The model that others call while they drain is stopped last."""
-
-    name: str
-    main: Callable[[], None]
-    wanted: Callable[[], bool] = lambda: True
-    stops_last: bool = False
-
-
-def services(listening: socket.socket) -> list[Service]:
-    """The table of all processes, in the order in which they start."""
-    return [
-        Service(name="demo model", main=run_demo_model, wanted=wants_demo_model, stops_last=True),
-        Service(name="web", main=lambda: web.serve(listening.dup())),
-        Service(name="cluster talk", main=lambda: clusters.run_cluster(Lane.TALK)),
-        Service(name="cluster work", main=lambda: clusters.run_cluster(Lane.WORK)),
-        Service(name="bridge", main=run_bridge, wanted=wants_bridge),
-    ]
-
-
-def wants_demo_model() -> bool:
-    from llm import routing
-
-    return routing.is_demo()
-
-
-def run_demo_model() -> None:
-    from llm.routing import DEMO_URL_FILE
-    from llm.scripted.serve import serve
-
-    serve(script="demo", port=0, first_token_delay=0.0, url_file=settings.DATA_DIR / DEMO_URL_FILE)
-
-
-def wants_bridge() -> bool:
-    return bool(settings.TELEGRAM_BOT_TOKEN)
-
-
-def run_bridge() -> None:
-    from telegram_bridge import runner
-
-    runner.main()
 
 
 class Child:
@@ -90,7 +45,7 @@ class Child:
     def __init__(self, service: Service) -> None:
         self.service = service
         self.process: ForkProcess | None = None
-        self.failures = 0
+        self.failures = self.restarts = 0
         self.started = self.not_before = 0.0
 
     def start(self) -> None:
@@ -100,6 +55,8 @@ class Child:
         self.process.start()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
         self.started = time.monotonic()
+        if self.service.probe is not None:
+            self.service.probe.reset()
 
     def tick(self) -> None:
         """Starts it when it is due; notices its death, and then kills whatever it left behind."""
@@ -113,6 +70,7 @@ class Child:
                 *(self.service.name, self.process.pid, self.process.exitcode, pause),
             )
             self.kill()
+            self.restarts += 1
             self.not_before = time.monotonic() + pause
             if self.failures >= CRASH_LOOP:
                 watch.tell_of_crash_loop(self.service.name, self.failures)
@@ -120,6 +78,16 @@ class Child:
     def terminate(self) -> None:
         if self.process is not None and self.process.is_alive():
             self.process.terminate()
+
+    def kill_alone(self) -> None:
+        """Kills the process; the next tick notices, and looks after the rest."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.join()
+
+    def is_failing(self) -> bool:
+        """Whether it has died and has not been well for long enough since."""
+        return self.failures > 0 and (self.process is None or time.monotonic() - self.started < HEALTHY_SECONDS)
 
     def kill(self) -> None:
         """Kills the process with its whole group."""
@@ -137,6 +105,7 @@ class Child:
 def _live(service: Service, supervisor: int) -> None:
     """What the forked process does first and last."""
     die_with_parent(supervisor)
+    introduce(service.name)
     os.setpgid(0, 0)
     for number in (*STOP_SIGNALS, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
@@ -152,6 +121,16 @@ def _live(service: Service, supervisor: int) -> None:
         sys.exit(1)
 
 
+def _end(group: list[Child], deadline: float) -> None:
+    """Asks these to stop, waits until the deadline, and kills what is left with all that it started."""
+    for child in group:
+        child.terminate()
+    for child in group:
+        if child.process is not None:
+            child.process.join(max(0.0, deadline - time.monotonic()))
+        child.kill()
+
+
 class Supervisor:
     """`run` repeats `tick` until SIGTERM or SIGINT, then stops everything.
 
@@ -161,8 +140,8 @@ class Supervisor:
         self.children = [Child(service) for service in table if service.wanted()]
         self.stop = StopFlag()
         self.on_tick = on_tick
-        self.next_watch = time.monotonic() + WATCH_SECONDS
-        self.suspects: set[int] = set()
+        self.watch = watch.Watch()
+        self.next_look = time.monotonic()
         self.owns_postgres = not settings.DATABASE_URL
 
     def run(self) -> None:
@@ -177,36 +156,45 @@ class Supervisor:
 
     def tick(self) -> float:
         """Looks after everything once; returns the seconds until it wants to be called again."""
-        if self.owns_postgres and not embedded_postgres.is_running(settings.DATA_DIR):
+        if self.owns_postgres and not embedded_postgres.is_alive(settings.DATA_DIR):
             self._revive_postgres()
-        if time.monotonic() >= self.next_watch:
-            self.next_watch = time.monotonic() + WATCH_SECONDS
-            self._kill_silent()
+        if time.monotonic() >= self.next_look:
+            self.next_look = time.monotonic() + watch.LOOK_SECONDS
+            self._look()
         for child in self.children:
             child.tick()
         return min(CYCLE_SECONDS, self.on_tick())
 
     def shut_down(self) -> None:
         """No new work; what runs is finished or parked within 10 s. The database server is stopped by the caller."""
-        for last in (False, True):
-            group = [child for child in self.children if child.service.stops_last is last]
-            for child in group:
-                child.terminate()
-            deadline = time.monotonic() + STOP_SECONDS
-            for child in group:
-                if child.process is not None:
-                    child.process.join(max(0.0, deadline - time.monotonic()))
-                child.kill()
+        deadline = time.monotonic() + STOP_SECONDS
+        pids = [child.process.pid or 0 for child in self.children if child.process is not None]
+        watch.tell_of_stop()
+        turns = sorted({child.service.turn_to_stop for child in self.children})
+        for place, turn in enumerate(turns, start=1):
+            group = [child for child in self.children if child.service.turn_to_stop == turn]
+            _end(group, deadline - TURN_SECONDS * (len(turns) - place))
+        watch.mark_as_ended([*pids, os.getpid()])
 
-    def _kill_silent(self) -> None:
-        """A process that stopped beating is killed, and so replaced. Two looks, because after an outage of the database
-        or a sleep of the machine everybody's last beat is old."""
-        running = {child.process.pid: child for child in self.children if child.process is not None}
-        silent = watch.silent([pid for pid in running if pid is not None])
-        for pid in silent & self.suspects:
-            logger.error("%s (process %s) has stopped beating: killed.", running[pid].service.name, pid)
-            running[pid].kill()
-        self.suspects = silent
+    def _look(self) -> None:
+        """A process that is alive but stuck is killed, and so replaced."""
+        running = {child.process.pid or 0: child for child in self.children if child.process is not None}
+        for pid in self.watch.look(list(running), detail=self._told()):
+            logger.error("%s (process %s) is stuck, it has stopped beating: killed.", running[pid].service.name, pid)
+            running[pid].kill_alone()
+        for pid, child in running.items():
+            if child.service.probe is not None and child.service.probe.look():
+                logger.error("%s (process %s) is stuck, it has stopped answering: killed.", child.service.name, pid)
+                child.kill_alone()
+        if self.owns_postgres and not embedded_postgres.is_running(settings.DATA_DIR):
+            self._revive_postgres()
+
+    def _told(self) -> dict[str, Any]:
+        """What the supervisor's heartbeat says of its children: restarts of each, and deaths in a row."""
+        return {
+            "restarts": {child.service.name: child.restarts for child in self.children},
+            "failing": {child.service.name: child.failures for child in self.children if child.is_failing()},
+        }
 
     def _revive_postgres(self) -> None:
         logger.error("The embedded PostgreSQL is gone; starting it again.")

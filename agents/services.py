@@ -82,3 +82,22 @@ def run_stop(*, run: Run) -> None:
         state=Run.State.STOPPED, finished_at=timezone.now(), draft=""
     )
     queue.enqueue("run.advance", run.pk)
+
+
+@joined
+def run_give_up(*, run: Run, error: str) -> Run:
+    """End a ready run that nobody works at any more; a retry goes on from its last saved step. Raises StateConflict
+    where it is not ready. The epoch grows: a worker that wakes up after this can write nothing."""
+    run = Run.objects.select_for_update(no_key=True).get(pk=run.pk)
+    move(
+        run,
+        to=Run.State.FAILED,
+        expected=[Run.State.READY],
+        error=error,
+        draft="",
+        finished_at=timezone.now(),
+        lease_owner="",
+        lease_expires_at=None,
+        lease_epoch=run.lease_epoch + 1,
+    )
+    return run

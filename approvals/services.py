@@ -1,8 +1,9 @@
 """The one way to ask a person. First answer wins; a stale button explains itself."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
+from django.db.models import F
 from django.utils import timezone
 
 from approvals.errors import ApprovalStale, UnknownChoice
@@ -94,6 +95,12 @@ def _check_open(approval: Approval) -> None:
 def approvals_supersede(*, subject: str) -> int:
     """Withdraw the open question about `subject`, if any; returns how many (0 or 1)."""
     return Approval.objects.filter(subject=subject, state=State.PENDING).update(state=State.SUPERSEDED)
+
+
+def approvals_prolong(*, waiting_at: datetime, by: timedelta) -> int:
+    """Give the cards that waited at that time as much longer as nobody could answer them; returns how many."""
+    waiting = Approval.objects.filter(state=State.PENDING, created_at__lte=waiting_at, expires_at__gt=waiting_at)
+    return waiting.update(expires_at=F("expires_at") + by)
 
 
 def approvals_expire(*, limit: int = 100) -> int:

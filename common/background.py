@@ -19,6 +19,7 @@ CANCEL_SECONDS = 10.0
 
 _lock = threading.Lock()
 _loops: dict[int, asyncio.AbstractEventLoop] = {}
+_lost: set[int] = set()
 
 
 def loop() -> asyncio.AbstractEventLoop:
@@ -49,6 +50,11 @@ def run(coroutine: Coroutine[Any, Any, T], *, stop: StopCheck | None = None, tim
         raise
 
 
+def is_lost() -> bool:
+    """Whether this process's loop has not come back from something that blocks it: only a fresh process goes on."""
+    return os.getpid() in _lost
+
+
 class _Call(Generic[T]):
     """A coroutine on its way: unlike run_coroutine_threadsafe's future it can be waited for after a cancel."""
 
@@ -74,7 +80,8 @@ class _Call(Generic[T]):
         """Cancels and waits until the coroutine has cleaned up, at most 10 s."""
         if not self.result.done():
             self._loop.call_soon_threadsafe(self._cancel)
-            concurrent.futures.wait([self.result], timeout=CANCEL_SECONDS)
+            if not concurrent.futures.wait([self.result], timeout=CANCEL_SECONDS).done:
+                _lost.add(os.getpid())
 
     def _start(self, coroutine: Coroutine[Any, Any, T]) -> None:
         self._task = self._loop.create_task(coroutine)

@@ -38,10 +38,15 @@ CYCLE_SECONDS = 1.0
 RENEW_SECONDS = 4.0
 BEAT_SECONDS = 5.0
 SCHEDULE_LOOK_SECONDS = 5.0
-DRAIN_SECONDS = 10.0
+DRAIN_SECONDS = 8.0
+"""With what a kill takes, and the stop of what carries the answers, all has ended within 10 s."""
 RELEASE_PAUSE_SECONDS = 5.0
 KILL_GRACE_SECONDS = 3.0
 """How long after its time limit a task that swallowed the alarm is killed with its worker."""
+STUCK_SECONDS = 45.0
+"""A worker that has shown no sign of getting on for so long is replaced: with the looks in between within 60 s."""
+HELD_UP_SECONDS = 5.0
+"""A guard that was held up itself for so long (a sleep of the machine, a freeze) gives its workers their time anew."""
 DEADLY = 3
 """A package that has killed this many workers is recorded as failed instead of being run again."""
 
@@ -82,9 +87,11 @@ class Cluster:
         self.seats = [Seat() for _ in range(settings.workers)]
         self.deaths: Counter[int] = Counter()
         self.restarts = -settings.workers
+        self.stuck = 0
+        self._looked = self._patient_since = time.monotonic()
         self._due: dict[str, float] = {}
         self._next_schedule = 0.0
-        self._reported: list[tuple[int | None, int]] = []
+        self._reported = 0.0
 
     def run(self) -> None:
         self.stop.listen()
@@ -97,8 +104,10 @@ class Cluster:
 
     def tick(self) -> None:
         """Looks after the workers and after what is due in the database; an outage of it is waited out."""
+        self._be_fair()
         for seat in self.seats:
             self._kill_if_over_limit(seat)
+            self._kill_if_stuck(seat)
         try:
             for seat in self.seats:
                 self._bury_if_dead(seat)
@@ -114,7 +123,7 @@ class Cluster:
                 self._spawn_if_empty(seat)
 
     def drain(self) -> None:
-        """Lets running tasks end or park, at most 10 s; what is left is killed and its claim given back."""
+        """Lets running tasks end or park, at most 8 s; what is left is killed and its claim given back."""
         self.stop.set()
         for process in self._alive():
             process.terminate()
@@ -150,7 +159,7 @@ class Cluster:
         if seat.process is not None or time.monotonic() < seat.not_before:
             return
         connections.close_all()  # a connection must never be used on both sides of a fork
-        seat.slot.finished = 0
+        seat.slot.finished, seat.slot.may_last = 0, 0.0
         place = (self.settings.lane, seat.slot, self.tokens, self.settings.time_limit, os.getpid())
         seat.process = fork.Process(target=work, args=place, daemon=True)
         signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)  # until the child has handlers of its own
@@ -166,6 +175,27 @@ class Cluster:
             seat.killed_for = f"The task ran longer than its limit of {self.settings.time_limit} s and was killed."
             seat.process.kill()
             seat.process.join()
+
+    def _be_fair(self) -> None:
+        now = time.monotonic()
+        if now - self._looked > HELD_UP_SECONDS:
+            self._patient_since = now
+        self._looked = now
+
+    def _kill_if_stuck(self, seat: Seat) -> None:
+        """Alive, but neither its task nor its wait for one has got on: it loops, is blocked outside Python, or was
+        stopped. Its package runs again, as after any death."""
+        if seat.process is None or not seat.process.is_alive():
+            return
+        still = time.monotonic() - max(seat.slot.progressed, seat.started, self._patient_since)
+        if still <= max(STUCK_SECONDS, seat.slot.may_last):
+            return
+        logger.error(
+            "A %s worker (process %s) is stuck for %.0f s: killed.", self.settings.lane, *(seat.process.pid, still)
+        )
+        self.stuck += 1
+        seat.process.kill()
+        seat.process.join()
 
     def _bury_if_dead(self, seat: Seat) -> None:
         process = seat.process
@@ -198,13 +228,13 @@ class Cluster:
             broker.renew(claims)
 
     def _beat(self) -> None:
-        """Progress means: since the last beat a task ended or a worker was free."""
-        now = [(seat.process.pid if seat.process else None, seat.slot.finished) for seat in self.seats]
-        busy = sum(bool(seat.slot.claim) for seat in self.seats)
-        progressed = busy < len(self.seats) or now != self._reported
-        self._reported = now
-        alive = len(self._alive())
-        self.settings.on_beat(progressed, {"workers": alive, "busy": busy, "restarts": max(0, self.restarts)})
+        """Progress means: since the last beat a worker was free, or one that is busy got on."""
+        busy = [seat for seat in self.seats if seat.slot.claim]
+        latest = max((seat.slot.progressed for seat in self.seats), default=0.0)
+        progressed = len(busy) < len(self.seats) or latest > self._reported
+        self._reported = latest
+        detail = {"workers": len(self._alive()), "busy": len(busy), "restarts": max(0, self.restarts)}
+        self.settings.on_beat(progressed, detail | {"stuck": self.stuck})
 
     def _schedule(self) -> None:
         """Runs django-q2's scheduler when a schedule is due. Its pass is dear and hides errors, so it is not run idly;

@@ -13,6 +13,7 @@ from unfold.decorators import action
 from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 from unfold.widgets import (
+    UnfoldAdminPasswordWidget,
     UnfoldAdminRadioSelectWidget,
     UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
@@ -24,6 +25,7 @@ from common.errors import AgentError
 Function = TypeVar("Function", bound=Callable[..., Any])
 LineWidget, TextWidget = UnfoldAdminTextInputWidget, UnfoldAdminTextareaWidget
 SelectWidget, RadioWidget = UnfoldAdminSelectWidget, UnfoldAdminRadioSelectWidget
+PasswordWidget = UnfoldAdminPasswordWidget
 
 
 def actor_of(request: HttpRequest) -> str:

@@ -5,11 +5,13 @@ import ctypes
 import os
 import select
 import signal
-import socket
 import sys
 from functools import cache
 
 import psutil
+from django.db import connections
+
+from common.host import host_id
 
 PR_SET_PDEATHSIG = 1
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -22,6 +24,11 @@ def die_with_parent(parent: int) -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it died before the call
         os._exit(1)
+
+
+def introduce(name: str) -> None:
+    """Has the connections that this process opens from now on carry its name, so that the server can tell them apart."""
+    connections.settings["default"].setdefault("OPTIONS", {})["application_name"] = f"agent {name}"
 
 
 class StopFlag:
@@ -53,11 +60,6 @@ class StopFlag:
         return self._set
 
 
-@cache
-def _host() -> str:
-    return socket.gethostname()
-
-
 def owner() -> str:
     """This process's name among all hosts: "host:pid:start time"."""
     return _owner_of(os.getpid())
@@ -65,14 +67,14 @@ def owner() -> str:
 
 @cache
 def _owner_of(pid: int) -> str:  # keyed by pid, so that a fork gets a name of its own
-    return f"{_host()}:{pid}:{psutil.Process(pid).create_time():.2f}"
+    return f"{host_id()}:{pid}:{psutil.Process(pid).create_time():.2f}"
 
 
 def is_dead(name: str) -> bool:
     """Whether the process of that owner name is certainly gone: on this host, and no process has its pid and start."""
     host, _, process_name = name.partition(":")
     pid, _, started = process_name.partition(":")
-    if host != _host():
+    if host != host_id():
         return False
     try:
         process = psutil.Process(int(pid))

@@ -1,11 +1,16 @@
 """Small things done to text: shortened, measured as Telegram does, cleared of secrets."""
 
+import base64
+import json
 import re
+from collections.abc import Iterable
 from functools import lru_cache
+from urllib.parse import quote, urlsplit
 
 from django.conf import settings
 
 REDACTED = "[redacted]"
+LEAST_SECRET = 8
 
 # The settings whose values must never be seen outside of the process that needs them.
 SECRET_SETTINGS = (
@@ -66,14 +71,37 @@ def _longest_head(text: str, limit: int) -> str:
 
 
 def redact(text: str) -> str:
-    """`text` without the secrets of the settings and without anything that looks like a key."""
+    """`text` without the secrets that this process knows and without anything that looks like a key."""
+    return KEY_FORMATS.sub(REDACTED, redact_known(text))
+
+
+def redact_known(text: str) -> str:
+    """`text` without the secrets of the settings and those that `remember_secrets` was told, plain or encoded."""
     for secret in _known_secrets():
         text = text.replace(secret, REDACTED)
-    return KEY_FORMATS.sub(REDACTED, text)
+    return text
+
+
+def remember_secrets(values: Iterable[str]) -> None:
+    """Has these values redacted from now on, in this process."""
+    if not _remembered.issuperset(wanted := set(values)):
+        _remembered.update(wanted)
+        _known_secrets.cache_clear()
+
+
+_remembered: set[str] = set()
 
 
 @lru_cache(maxsize=1)
 def _known_secrets() -> tuple[str, ...]:
-    values = {str(getattr(settings, name, "")) for name in SECRET_SETTINGS}
+    values = {str(getattr(settings, name, "")) for name in SECRET_SETTINGS} | _remembered
+    values.add(urlsplit(settings.DATABASE_URL).password or "")
     # A very short value would blank out ordinary words.
-    return tuple(sorted((value for value in values if len(value) >= 8), key=len, reverse=True))
+    shown = {form for value in values if len(value) >= LEAST_SECRET for form in _forms(value)}
+    return tuple(sorted(shown, key=len, reverse=True))
+
+
+def _forms(value: str) -> set[str]:
+    """The ways in which a value commonly stands in a text: as it is, in an address, in JSON, in a basic header."""
+    encoded = base64.b64encode(value.encode()).decode().rstrip("=")
+    return {value, quote(value, safe=""), json.dumps(value)[1:-1], encoded, value.encode().hex()}

@@ -1,8 +1,12 @@
 """One worker of a cluster: claims a package straight from the broker, runs it, acknowledges it, and again.
 
 There is no queue between guard and worker: nothing is prefetched, no lock is left behind by a kill. What the guard
-must know (which claim is held, since when) lies in a small piece of shared memory. An idle worker sleeps until it takes
-one of the tokens that the guard gives, so that a package wakes one worker and not all.
+must know (which claim is held, since when, when it last got on) lies in a small piece of shared memory. An idle worker
+sleeps until it takes one of the tokens that the guard gives, so that a package wakes one worker and not all.
+
+Getting on is not guessed: every statement of the task's own thread is a sign of life. Whatever may take long (a model's
+stream, a command) asks the database every 250 ms whether it is to stop, so that a stuck task is told from a slow one.
+A step that can do neither says beforehand how long it may last: `may_last`.
 """
 
 import ctypes
@@ -10,6 +14,8 @@ import logging
 import os
 import time
 import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from multiprocessing.sharedctypes import RawValue
 from typing import Any
 
@@ -20,7 +26,7 @@ from django_q.models import Task
 from django_q.signing import BadSignature, SignedPackage
 from django_q.timeout import TimeoutHandler
 
-from common import backoff, broker, queue
+from common import background, backoff, broker, queue
 from common.processes import StopFlag, die_with_parent
 from common.tokens import Tokens, Waiter
 
@@ -38,18 +44,41 @@ Package = dict[str, Any]
 
 
 class Slot(ctypes.Structure):
-    """What a worker shows its guard: the queue row it holds (0: none), since when (monotonic s), how many it ended."""
+    """What a worker shows its guard: the queue row it holds (0: none), since when, when it last got on (monotonic s),
+    how long its present step may last without that (s; 0: the usual), how many it ended."""
 
-    _fields_ = [("claim", ctypes.c_longlong), ("since", ctypes.c_double), ("finished", ctypes.c_longlong)]
+    _fields_ = [
+        ("claim", ctypes.c_longlong),
+        ("since", ctypes.c_double),
+        ("progressed", ctypes.c_double),
+        ("may_last", ctypes.c_double),
+        ("finished", ctypes.c_longlong),
+    ]
 
 
 def make_slot() -> Any:
     return RawValue(Slot)
 
 
+_mine: Any = make_slot()
+"""This process's slot; one that nobody looks at where no worker runs."""
+
+
+@contextmanager
+def may_last(seconds: float) -> Iterator[None]:
+    """Around a step that neither asks the database nor `stop` meanwhile: it is not held for stuck for so long."""
+    _mine.progressed, _mine.may_last = time.monotonic(), seconds
+    try:
+        yield
+    finally:
+        _mine.progressed, _mine.may_last = time.monotonic(), 0.0
+
+
 def work(lane: str, slot: Any, tokens: Tokens, time_limit: int, guard: int) -> None:
     """The life of a worker process. Ends on SIGTERM after the task in hand, or when it is recycled."""
+    global _mine
     die_with_parent(guard)
+    _mine = slot
     Worker(lane=lane, slot=slot, tokens=tokens, time_limit=time_limit).run()
 
 
@@ -66,25 +95,27 @@ class Worker:
     def run(self) -> None:
         self.stop.listen()
         queue.drain_when(self.stop.is_set)
-        while not self.stop.is_set() and self.slot.finished < RECYCLE_AFTER:
-            try:
-                self.tick()
-                self.failures = 0
-            except Outage as error:
-                logger.warning("The database does not answer, trying again: %s", str(error).strip())
-                self._pause()
+        with connection.execute_wrapper(self._get_on):
+            while not self.stop.is_set() and self.slot.finished < RECYCLE_AFTER and not background.is_lost():
+                try:
+                    self.tick()
+                    self.failures = 0
+                except Outage as error:
+                    logger.warning("The database does not answer, trying again: %s", str(error).strip())
+                    self._pause()
 
     def tick(self) -> bool:
         """Runs one package, or waits a while for one; says whether there was work."""
         if not self.woken:
             self.tokens.take()  # that of the package which is found now; left there, it would wake somebody for nothing
         self.woken = False
+        self.slot.progressed = time.monotonic()
         close_old_connections()  # a free look, see common/postgres: the server may have been restarted meanwhile
         claimed = broker.claim(self.lane)
         if claimed is None:
             self.woken = self.waiter.wait(LOOK_SECONDS)
             return False
-        self.slot.since = time.monotonic()
+        self.slot.since = self.slot.progressed = time.monotonic()
         self.slot.claim = claimed[0]
         try:
             self._settle(claimed[0], self._perform(claimed[1]))
@@ -92,6 +123,12 @@ class Worker:
             self.slot.finished += 1
             self.slot.claim = 0
         return True
+
+    def _get_on(self, execute: Callable[..., Any], *statement: Any) -> Any:
+        """Runs a statement of this thread, and shows that the task has got so far."""
+        result = execute(*statement)
+        self.slot.progressed = time.monotonic()
+        return result
 
     def _perform(self, payload: str) -> tuple[Package, str | None]:
         """Runs a package: (package, "") when it went well, None as the second when the connection to the database was
@@ -130,6 +167,7 @@ class Worker:
     def _pause(self) -> None:
         connection.close()
         self.failures += 1
+        self.slot.progressed = time.monotonic()
         self.stop.wait(max(0.05, backoff.delay(self.failures, cap=5.0)))
 
 

@@ -17,7 +17,7 @@ class State(models.TextChoices):
 
 
 MOVES: dict[str, frozenset[str]] = {
-    State.QUEUED: frozenset({State.CLASSIFYING, State.EXECUTING, State.CANCELLED}),
+    State.QUEUED: frozenset({State.CLASSIFYING, State.EXECUTING, State.FAILED, State.CANCELLED}),
     State.CLASSIFYING: frozenset({State.QUEUED, State.AWAITING, State.EXECUTING, State.FAILED, State.CANCELLED}),
     State.AWAITING: frozenset({State.EXECUTING, State.CANCELLED, State.SUPERSEDED, State.EXPIRED, State.CLASSIFYING}),
     State.EXECUTING: frozenset({State.AWAITING, State.QUEUED, State.DONE, State.FAILED, State.CANCELLED}),

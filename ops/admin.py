@@ -7,9 +7,10 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 
 from common.admin import CockpitAdmin, link_column, page_of
-from common.dialogs import Dialog, LineWidget, act, actor_of, dialog
-from common.panels import ago, badge
-from ops.models import AuditEvent, Heartbeat, Notice, Switch
+from common.dialogs import Dialog, LineWidget, PasswordWidget, act, actor_of, dialog
+from common.panels import Panel, ago, badge, panels_of
+from ops import secrets
+from ops.models import AuditEvent, Heartbeat, Notice, Secret, Switch
 from ops.switches import is_on, switch_set
 
 
@@ -94,3 +95,68 @@ class NoticeAdmin(CockpitAdmin):
 class AuditEventAdmin(CockpitAdmin):
     list_display = ("id", "at", link_column("actor"), "action", link_column("subject"))
     search_fields = ("=subject", "=actor", "action")
+
+
+class SecretDialog(Dialog):
+    name = forms.CharField(max_length=60, widget=LineWidget, help_text="Calls name it: {{secret:name}}.")
+    value = forms.CharField(max_length=10_000, widget=PasswordWidget, help_text="It is never shown again.")
+    hosts = forms.CharField(
+        required=False,
+        widget=LineWidget,
+        help_text="The hosts that it may be sent to, with spaces between them; .example.com stands for all below it.",
+    )
+
+
+@page_of(Secret, label="secret")
+class SecretAdmin(CockpitAdmin):
+    """Names and hosts; a value goes in and never comes out."""
+
+    list_display = ("name", "shown_hosts", link_column("created_by"), "changed_at", "last_used_at", "uses")
+    owner_only = True
+    actions_list = ("secret_store", "key_renew")
+    actions_detail = ("secret_delete",)
+
+    def facts(self) -> list[Any]:
+        return ["name", "shown_hosts", link_column("created_by"), "changed_at", "last_used_at", "uses"]
+
+    def panels(self, request: HttpRequest, row: Secret) -> list[Panel]:
+        return panels_of(request, f"{self.label}:{row.pk}")
+
+    @admin.display(description="hosts")
+    def shown_hosts(self, row: Secret) -> str:
+        return ", ".join(row.hosts) or "none: for programs only"
+
+    @dialog(
+        "Store a secret",
+        submit="Store",
+        description="A secret of the same name is replaced.",
+        form=SecretDialog,
+        icon="key",
+    )
+    def secret_store(self, request: HttpRequest, form: Dialog) -> HttpResponse:
+        given = form.cleaned_data
+        return act(
+            request,
+            lambda: secrets.secret_set(
+                name=given["name"], value=given["value"], hosts=given["hosts"].split(), actor=actor_of(request)
+            ),
+            done=f"The secret {given['name']} is stored.",
+        )
+
+    @dialog(
+        "Renew the key",
+        submit="Renew",
+        description="All secrets are encrypted anew with a new key; the old one is forgotten, also for old backups.",
+        icon="autorenew",
+    )
+    def key_renew(self, request: HttpRequest, form: Dialog) -> HttpResponse:
+        return act(request, lambda: secrets.key_renew(actor=actor_of(request)), done="The key is renewed.")
+
+    @dialog("Delete", submit="Delete", description="Calls that name it will fail.", icon="delete", danger=True)
+    def secret_delete(self, request: HttpRequest, form: Dialog, object_id: str) -> HttpResponse:
+        secret = self.get_queryset(request).get(pk=object_id)
+        return act(
+            request,
+            lambda: secrets.secret_delete(secret, actor=actor_of(request)),
+            done=f"The secret {secret.name} is deleted.",
+        )

@@ -2,14 +2,15 @@
 
 import json
 import os
-import socket
 from datetime import UTC, datetime
 from typing import Any
 
 import psutil
 from django.db import connection
 
+from common.host import host_id
 from ops.models import Heartbeat
+from ops.selectors import ENDED
 
 
 def beat(name: str, *, progressed: bool = False, detail: dict[str, Any] | None = None) -> None:
@@ -28,10 +29,19 @@ def beat(name: str, *, progressed: bool = False, detail: dict[str, Any] | None =
                 progressed_at = COALESCE(EXCLUDED.progressed_at, ops_heartbeat.progressed_at)
             RETURNING set_config('synchronous_commit', 'off', true)
             """,
-            [name, socket.gethostname(), os.getpid(), started, progressed, json.dumps(detail or {})],
+            [name, host_id(), os.getpid(), started, progressed, json.dumps(detail or {})],
+        )
+
+
+def rest(pids: Iterable[int]) -> None:
+    """Mark these processes of this host as ended on purpose: nobody misses them. Their next beat takes the mark away."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE ops_heartbeat SET alive_at = now(), detail = detail || %s WHERE host = %s AND pid = ANY(%s)",
+            [json.dumps({ENDED: True}), host_id(), list(pids)],
         )
 
 
 def forget(name: str) -> None:
     """Remove this host's row of a process that was ended on purpose."""
-    Heartbeat.objects.filter(name=name, host=socket.gethostname()).delete()
+    Heartbeat.objects.filter(name=name, host=host_id()).delete()

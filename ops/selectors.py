@@ -1,13 +1,17 @@
 """What others ask about operations: which processes beat, which switches are on."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.utils import timezone
 
-from ops.models import Heartbeat, Notice, Switch
+from ops.models import Connection, Heartbeat, Notice, Outage, Switch
 
 SILENT_AFTER = timedelta(seconds=30)
 """A process beats every 5 s; one that has missed six beats is silent."""
+ENDED = "ended"
+"""What the detail of a process says that was ended on purpose."""
+UNHEARD_AFTER = timedelta(hours=2)
+"""A failure that nobody has met again for so long says nothing of now."""
 
 
 def processes() -> list[Heartbeat]:
@@ -17,7 +21,7 @@ def processes() -> list[Heartbeat]:
 
 def is_silent(process: Heartbeat) -> bool:
     """Whether a process has not beaten for so long that it must be stuck or dead."""
-    return timezone.now() - process.alive_at > SILENT_AFTER
+    return not process.detail.get(ENDED) and timezone.now() - process.alive_at > SILENT_AFTER
 
 
 def switches() -> dict[str, Switch]:
@@ -29,3 +33,14 @@ def switches() -> dict[str, Switch]:
 def notices_uncarried(limit: int = 5) -> list[Notice]:
     """What the master has not been told yet, the newest first."""
     return list(Notice.objects.filter(carried_at__isnull=True).order_by("-pk")[:limit])
+
+
+def connections_failing(*names: str) -> list[Connection]:
+    """Those of these connections that are degraded or down, as far as anybody has said so lately."""
+    failing = Connection.objects.filter(name__in=names).exclude(state=Connection.State.CONNECTED)
+    return list(failing.filter(seen_at__gt=timezone.now() - UNHEARD_AFTER))
+
+
+def outages_since(at: datetime) -> list[Outage]:
+    """The outages of the whole system that ended after `at`, the latest first."""
+    return list(Outage.objects.filter(ended_at__gt=at))

@@ -12,7 +12,7 @@ from telegram.error import BadRequest, ChatMigrated, Conflict, Forbidden, Invali
 from telegram.request import HTTPXRequest
 
 from common.errors import AgentError
-from telegram_bridge.errors import TelegramConflict, TelegramPermanent, TelegramTransient
+from telegram_bridge.errors import TelegramConflict, TelegramPermanent, TelegramTransient, TelegramUnauthorized
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 20.0
@@ -21,6 +21,10 @@ CONNECTIONS = 64
 KEEPALIVE_SECONDS = 50.0
 # No byte of the request can have been acted on when one of these was raised.
 NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol, httpx.ProxyError)
+WRONG_TOKEN = (
+    "The bot's token was revoked or is wrong: put the one that @BotFather shows into TELEGRAM_BOT_TOKEN in .env, and "
+    "restart"
+)
 # These write whole URLs, and the URL holds the token.
 LOGGERS_THAT_WRITE_URLS = ("httpx", "httpcore", "telegram")
 
@@ -51,11 +55,11 @@ def error_sort(error: TelegramError, token: str) -> AgentError:
     if isinstance(error, Conflict):
         return TelegramConflict(text)
     if isinstance(error, InvalidToken):
-        return TelegramPermanent(f"{text}. Is TELEGRAM_BOT_TOKEN the one that @BotFather gave?")
+        return TelegramUnauthorized(f"{text}. {WRONG_TOKEN}")
     if isinstance(error, (BadRequest, Forbidden)) or text.startswith("Request Entity Too Large"):
         return TelegramPermanent(text)
     # What is left: no answer, an answer that is no JSON, 5xx, and a 429 that names no time.
-    return TelegramTransient(text, unknown_outcome=not _never_acted_on(error))
+    return TelegramTransient(text, unknown_outcome=not _never_acted_on(error), refused=_is_refusal(error))
 
 
 def _seconds(wait: int | timedelta) -> float:
@@ -64,6 +68,12 @@ def _seconds(wait: int | timedelta) -> float:
 
 def _never_acted_on(error: TelegramError) -> bool:
     return isinstance(error.__cause__, NEVER_SENT) or error.message.startswith("Too Many Requests")
+
+
+def _is_refusal(error: TelegramError) -> bool:
+    """A whole answer with an HTTP error: PTB chains a cut or a timeout, and an answer with no JSON in a 2xx."""
+    cut = error.__cause__ is not None and not isinstance(error.__cause__, TelegramError)
+    return not cut and error.message != "Invalid server response"
 
 
 def _bot_make(token: str, api_url: str) -> Bot:

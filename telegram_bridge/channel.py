@@ -2,8 +2,9 @@
 
 from django.conf import settings
 
-from telegram_bridge.client import TelegramPermanent, TelegramTransient
+from telegram_bridge.client import TelegramPermanent, TelegramTransient, TelegramUnauthorized
 from telegram_bridge.inbound import CHANNEL, button_data
+from telegram_bridge.link import UNAUTHORIZED_SECONDS
 from telegram_bridge.settings import client
 from threads.channels import Outgoing, Rate, register
 from threads.errors import DeliveryPermanent, DeliveryTransient
@@ -59,9 +60,13 @@ def _buttons(outgoing: Outgoing) -> list[list[tuple[str, str]]]:
 
 
 def _sorted(error: TelegramTransient | TelegramPermanent) -> DeliveryTransient | DeliveryPermanent:
+    if isinstance(error, TelegramUnauthorized):  # it says nothing of the message, which waits for a token
+        return DeliveryTransient(str(error), retry_after=UNAUTHORIZED_SECONDS)
     if isinstance(error, TelegramPermanent):
         return DeliveryPermanent(str(error))
-    return DeliveryTransient(str(error), retry_after=error.retry_after, unknown_outcome=error.unknown_outcome)
+    return DeliveryTransient(
+        str(error), retry_after=error.retry_after, unknown_outcome=error.unknown_outcome, refused=error.refused
+    )
 
 
 register(TelegramChannel())

@@ -10,9 +10,17 @@ from typing import Any
 
 from common import background
 from common.errors import StopCheck
-from telegram_bridge.errors import TelegramConflict, TelegramPermanent, TelegramTransient
+from telegram_bridge.errors import TelegramConflict, TelegramPermanent, TelegramTransient, TelegramUnauthorized
+from telegram_bridge.link import LINK
 
-__all__ = ["Buttons", "TelegramClient", "TelegramConflict", "TelegramPermanent", "TelegramTransient"]
+__all__ = [
+    "Buttons",
+    "TelegramClient",
+    "TelegramConflict",
+    "TelegramPermanent",
+    "TelegramTransient",
+    "TelegramUnauthorized",
+]
 
 Buttons = Sequence[Sequence[tuple[str, str]]]
 """Rows of (label, callback data of at most 64 bytes)."""
@@ -188,9 +196,16 @@ class TelegramClient:
 
 def _run(call: Coroutine[Any, Any, Any], read_timeout: float, stop: StopCheck | None = None) -> Any:
     try:
-        return background.run(call, stop=stop, timeout=read_timeout + REST_SECONDS)
+        answer = background.run(call, stop=stop, timeout=read_timeout + REST_SECONDS)
     except TimeoutError:
-        raise TelegramTransient("Telegram did not finish its answer.", unknown_outcome=True) from None
+        late = TelegramTransient("Telegram did not finish its answer.", unknown_outcome=True)
+        LINK.heard(late)
+        raise late from None
+    except (TelegramTransient, TelegramPermanent) as error:
+        LINK.heard(error)
+        raise
+    LINK.heard(None)
+    return answer
 
 
 def _keyboard(buttons: Buttons | None) -> dict[str, Any] | None:

@@ -20,6 +20,8 @@ class TelegramUpdate(models.Model):
     error = models.TextField(blank=True)
     sender_id = models.BigIntegerField(null=True, blank=True, help_text="Set where the sender is not allowed in.")
     message = models.ForeignKey(Message, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    attempts = models.PositiveSmallIntegerField(default=1, db_default=1, help_text="Tries to handle it.")
+    tried_at = models.DateTimeField(null=True, blank=True, help_text="When it was last tried again.")
     received_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -36,6 +38,8 @@ class TelegramUpdate(models.Model):
             ),
             # The dead letters of this direction.
             models.Index(fields=["-id"], name="update_failed", condition=models.Q(state="failed")),
+            # Stored and never handled: there are none unless somebody has meddled; the sweep looks.
+            models.Index(fields=["received_at"], name="update_stranded", condition=models.Q(state="stored")),
         ]
         ordering = ["-id"]
 

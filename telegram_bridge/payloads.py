@@ -52,6 +52,31 @@ class Press:
     data: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """Where an update came from that may be unreadable otherwise."""
+
+    chat_id: int
+    topic: str
+    user_id: int
+    callback_id: str
+
+
+def origin_of(update: Json) -> Origin | None:
+    """As much as is needed to tell its sender that it failed; None where not even that can be read."""
+    try:
+        content = update[kind_of(update)]
+        message = content.get("message") or content
+        return Origin(
+            chat_id=int(message["chat"]["id"]),
+            topic=str(message["message_thread_id"]) if message.get("is_topic_message") else "",
+            user_id=int(content["from"]["id"]),
+            callback_id=str(content["id"]) if "data" in content else "",
+        )
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None
+
+
 def kind_of(update: Json) -> str:
     """The update's kind: its one key besides update_id."""
     kinds = [key for key in update if key != "update_id"]

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 
-from django.db import DatabaseError, connection
+import psycopg
+from django.db import Error, connection
 
 from common.backoff import delay
 from common.bus import Listener
@@ -43,11 +44,11 @@ class Sender:
                         else:
                             self._beat(Tick(carried=0, next_in=None))
                             self.stop.wait(1.0)
-                except DatabaseError as error:
+                except (Error, psycopg.Error, OSError) as error:  # the listener's connection is psycopg's own
                     self.failures += 1
                     logger.warning("the sender lost the database: %s", str(error).strip())
                     connection.close()
-                    self.stop.wait(delay(self.failures))
+                    self.stop.wait(max(0.05, delay(self.failures)))
 
     def _serve(self, pool: ThreadPoolExecutor) -> None:
         listener = Listener(OUTBOX_CHANNEL, wake_fd=self.wake_fd)

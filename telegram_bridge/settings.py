@@ -23,8 +23,3 @@ def client() -> TelegramClient:
 def webhook_url() -> str:
     """Where Telegram is to send updates; empty without a PUBLIC_URL."""
     return settings.PUBLIC_URL.rstrip("/") + WEBHOOK_PATH if settings.PUBLIC_URL else ""
-
-
-def uses_webhook() -> bool:
-    """TELEGRAM_MODE, where `auto` means: by webhook if there is a PUBLIC_URL."""
-    return settings.TELEGRAM_MODE == "webhook" or (settings.TELEGRAM_MODE == "auto" and bool(settings.PUBLIC_URL))

@@ -26,14 +26,14 @@ class Buckets:
         self.full_at: dict[str, datetime] = dict(_read(channel.name, sorted(keys))) if keys else {}
         self.touched: set[str] = set()
 
-    def wait(self, address: str) -> float:
-        """Seconds until each of the address's buckets has a token."""
-        return max((self._wait(rate) for rate in self.rates[address]), default=0.0)
+    def wait(self, address: str, *, spare: int = 0) -> float:
+        """Seconds until each of the address's buckets has a token, and `spare` more where it holds so many."""
+        return max((self._wait(rate, spare) for rate in self.rates[address]), default=0.0)
 
-    def _wait(self, rate: Rate) -> float:
+    def _wait(self, rate: Rate, spare: int) -> float:
         full_at = self.full_at.get(rate.key, self.now)
         # With b tokens saved the bucket may be (b - 1) intervals short of full before the next one must wait.
-        return (full_at - self.now).total_seconds() - rate.seconds * (rate.burst - 1)
+        return (full_at - self.now).total_seconds() - rate.seconds * max(rate.burst - 1 - spare, 0)
 
     def take(self, address: str) -> None:
         """Take a token out of each of the address's buckets."""

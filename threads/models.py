@@ -125,6 +125,12 @@ class Message(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     edited_at = models.DateTimeField(null=True, blank=True)
     job_ref = models.CharField(max_length=30, blank=True, help_text="The job that made this answer.")
+    due_at = models.DateTimeField(
+        null=True, blank=True, help_text="When something must have been said about it; empty: nothing is owed."
+    )
+    reminders = models.PositiveSmallIntegerField(
+        default=0, db_default=0, help_text="How often its sender was told that it takes longer."
+    )
 
     class Meta:
         constraints = [
@@ -139,7 +145,11 @@ class Message(models.Model):
                 fields=["job_ref"], condition=Q(role="assistant") & ~Q(job_ref=""), name="one_answer_a_job"
             ),
         ]
-        indexes = [models.Index(fields=["thread", "-id"], name="message_history")]
+        indexes = [
+            models.Index(fields=["thread", "-id"], name="message_history"),
+            # "Who has heard nothing for too long", asked by each sweep.
+            models.Index(fields=["due_at"], name="message_due", condition=Q(due_at__isnull=False)),
+        ]
         ordering = ["-id"]
 
     def __str__(self) -> str:
@@ -199,12 +209,21 @@ class Delivery(models.Model):
         SENT = "sent", "Sent"
         UNKNOWN = "unknown", "Unknown"
         FAILED = "failed", "Failed"
+        SUPERSEDED = "superseded", "Superseded"
+
+    class Purpose(models.TextChoices):
+        """What may be left out of a stale backlog: progress and notices, never an answer or a card."""
+
+        ANSWER = "answer", "Answer or card"
+        NOTICE = "notice", "Notice"
+        PROGRESS = "progress", "Progress"
 
     OPEN = (State.QUEUED, State.SENDING, State.UNKNOWN)
 
     thread = models.ForeignKey(Thread, on_delete=models.CASCADE, related_name="deliveries")
     kind = models.CharField(max_length=6, choices=Kind, default=Kind.SEND)
-    state = models.CharField(max_length=8, choices=State, default=State.QUEUED)
+    state = models.CharField(max_length=12, choices=State, default=State.QUEUED)
+    purpose = models.CharField(max_length=8, choices=Purpose, default=Purpose.ANSWER, db_default=Purpose.ANSWER)
     text = models.TextField()
     buttons = models.JSONField(default=list, blank=True, help_text="Pairs of word and label.")
     approval = models.ForeignKey(Approval, null=True, blank=True, on_delete=models.SET_NULL, related_name="deliveries")
@@ -213,7 +232,13 @@ class Delivery(models.Model):
     job_ref = models.CharField(max_length=30, blank=True, db_index=True)
     external_id = models.CharField(max_length=64, blank=True, help_text="The channel's id of what was sent.")
     attempts = models.PositiveIntegerField(default=0)
+    unknown_sends = models.PositiveIntegerField(
+        default=0, db_default=0, help_text="Attempts that were cut off: each may have arrived."
+    )
     repeated = models.BooleanField(default=False, help_text="Sent again because the first outcome was unknown.")
+    copy_of = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.SET_NULL, db_index=False, related_name="copies"
+    )
     not_before = models.DateTimeField(null=True, blank=True)
     error = models.TextField(blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -226,6 +251,10 @@ class Delivery(models.Model):
             models.CheckConstraint(
                 condition=Q(kind="edit", edits__isnull=False) | Q(kind="send", edits__isnull=True),
                 name="an_edit_names_its_send",
+            ),
+            # A failed delivery that two people send again at once is sent again once. Also finds a failure's copy.
+            models.UniqueConstraint(
+                fields=["copy_of"], condition=Q(copy_of__isnull=False), name="one_copy_a_failed_delivery"
             ),
         ]
         indexes = [

@@ -4,7 +4,7 @@ from django.utils import timezone
 
 from common.transactions import joined
 from ops.models import Notice
-from threads.models import Person, Thread
+from threads.models import Delivery, Person, Thread
 from threads.services import say
 
 
@@ -21,7 +21,7 @@ def notices_carry(*, limit: int = 20) -> int:
     if not homes:
         return 0
     for thread in homes:
-        say(thread=thread, text="\n\n".join(notice.text for notice in waiting))
+        say(thread=thread, text="\n\n".join(notice.text for notice in waiting), purpose=Delivery.Purpose.NOTICE)
     Notice.objects.filter(pk__in=[notice.pk for notice in waiting]).update(carried_at=timezone.now())
     return len(waiting)
 

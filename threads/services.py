@@ -1,8 +1,9 @@
 """What can be done to a conversation."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
@@ -13,6 +14,7 @@ from common.text import split_utf16, utf16_len
 from common.transactions import joined
 from ops import audit
 from threads.channels import channel_of
+from threads.errors import NotResent
 from threads.models import Delivery, Message, MessageRevision, PairingRequest, Person, Thread
 
 OUTBOX_CHANNEL = "outbox"
@@ -47,7 +49,10 @@ def message_store(
     said_at: datetime | None = None,
     payload: dict[str, Any] | None = None,
 ) -> tuple[Message, bool]:
-    """Keep what a person said; (the row, whether it is new). The thread must be locked by the caller."""
+    """Keep what a person said; (the row, whether it is new). The thread must be locked by the caller.
+
+    Within SILENCE_MINUTES its sender has heard something, or is told what is going on.
+    """
     message = Message(
         thread=thread,
         role=Message.Role.USER,
@@ -57,6 +62,7 @@ def message_store(
         text=text.replace("\x00", ""),
         said_at=said_at or timezone.now(),
         payload=payload or {},
+        due_at=timezone.now() + timedelta(minutes=settings.SILENCE_MINUTES),
     )
     if insert_new(message):
         return message, True
@@ -83,12 +89,18 @@ def say(
     job_ref: str = "",
     approval: Approval | None = None,
     message: Message | None = None,
+    purpose: str = Delivery.Purpose.ANSWER,
 ) -> list[Delivery]:
-    """Queue a text for a thread, split at the channel's limit; a card's buttons go with the last part."""
+    """Queue a text for a thread, split at the channel's limit; a card's buttons go with the last part.
+
+    Notices and progress may be left out of a backlog that has grown stale (backlog.py); answers never are.
+    """
     channel = channel_of(thread.channel)
     parts = split_utf16(text, channel.text_limit) or ["(empty)"]
     rows = [
-        Delivery(thread=thread, text=part, job_ref=job_ref, message=message, **_arrival(channel.pulls))
+        Delivery(
+            thread=thread, text=part, job_ref=job_ref, message=message, purpose=purpose, **_arrival(channel.pulls)
+        )
         for part in parts
     ]
     if approval is not None:
@@ -150,17 +162,22 @@ def pairing_decide(*, request: PairingRequest, allow: bool, actor: str, role: st
 
 @joined
 def delivery_resend(*, delivery: Delivery, actor: str) -> Delivery:
-    """Queue a failed delivery again, as a new row: what has failed stays as it was."""
-    copy = Delivery.objects.create(
+    """Queue a failed delivery again, as a new row: what has failed stays as it was. Raises NotResent the second time,
+    and where it has not failed."""
+    copy = Delivery(
         thread=delivery.thread,
         kind=delivery.kind,
+        purpose=delivery.purpose,
         edits=delivery.edits,
         text=delivery.text,
         buttons=delivery.buttons,
         approval=delivery.approval,
         message=delivery.message,
         job_ref=delivery.job_ref,
+        copy_of=delivery,
     )
+    if delivery.state != Delivery.State.FAILED or not insert_new(copy):
+        raise NotResent
     audit.record(actor=actor, action="delivery resent", subject=f"delivery:{delivery.pk}", detail={"new": copy.pk})
     bus.notify(OUTBOX_CHANNEL, delivery.thread.channel)
     return copy

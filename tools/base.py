@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from common.errors import StopCheck
+from tools.models import Decision
 
 
 class Effect(StrEnum):
@@ -41,6 +42,7 @@ class ToolContext:
     stop: StopCheck
     run_ref: str = ""
     job_ref: str = ""
+    call_id: str = ""
     approved: bool = False
     on_process: Callable[[int, float], None] = _ignore_process
 
@@ -61,6 +63,9 @@ class Tool:
 
     `bounds` names the arguments that only limit a call: a person's OK holds whatever they are. `run` may raise
     AgentError (told to the model in its words) and Stopped.
+
+    A tool of an MCP server is `outside`: its schema is the server's own, and `verdict` is what the owner lets it do.
+    What an `untrusted` one returns is text of strangers.
     """
 
     name: str
@@ -69,3 +74,6 @@ class Tool:
     run: Callable[[ToolContext, dict[str, Any]], ToolResult]
     input_schema: dict[str, Any] = field(default_factory=lambda: {"type": "object", "properties": {}})
     bounds: frozenset[str] = frozenset()
+    verdict: Decision | None = None
+    outside: bool = False
+    untrusted: bool = False

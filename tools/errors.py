@@ -17,6 +17,10 @@ class ExecutionLost(AgentError):
     """This tool call was settled by somebody else in the meantime."""
 
 
+class OutcomeUnknown(ToolProblem):
+    """The tool was called, and nobody knows what became of it."""
+
+
 class ToolStopped(Stopped):
     """The tool was stopped on request."""
 

@@ -1,7 +1,6 @@
 """Runs one tool call: judged, committed as started, done, settled. Each call of a run has one row and one effect."""
 
 import logging
-import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -11,10 +10,11 @@ from django.utils import timezone
 
 from approvals.errors import ApprovalRequired
 from common.errors import AgentError, StopCheck, Stopped
+from common.host import host_id
 from common.text import redact
 from tools import paths, process, registry
 from tools.base import Effect, Tool, ToolCall, ToolContext, ToolResult
-from tools.errors import ExecutionLost, ToolStopped
+from tools.errors import ExecutionLost, OutcomeUnknown, ToolStopped
 from tools.models import Decision, ExecutionState, ToolExecution
 from tools.rules import Verdict, decide
 
@@ -56,13 +56,15 @@ def tool_execute(
         call=call, run_ref=run_ref, job_ref=job_ref, epoch=epoch, approved=approved, fence=fence, stop=stop
     )
     earlier = ToolExecution.objects.filter(run_ref=run_ref, call_id=call.call_id).first()
-    if earlier is not None and earlier.state != ExecutionState.STARTED:
+    if earlier is not None and earlier.state not in (ExecutionState.STARTED, ExecutionState.ASKED):
         return earlier
-    tool = registry.all_tools().get(call.name)
+    tool = registry.tool_named(call.name)
     complaint = _complaint(tool, call)
     if tool is None or complaint:
         return _record(attempt, _NOT_JUDGED, state=ExecutionState.FAILED, output=complaint)
     verdict = decide(call)
+    if earlier is not None and earlier.state == ExecutionState.ASKED:
+        return _answered(attempt, tool, verdict, earlier)
     if earlier is not None:
         return _pick_up(attempt, tool, verdict, earlier)
     return _first_time(attempt, tool, verdict)
@@ -70,18 +72,32 @@ def tool_execute(
 
 def _complaint(tool: Tool | None, call: ToolCall) -> str:
     if tool is None:
-        return f"There is no tool called {call.name}. There are: {', '.join(registry.all_tools())}."
+        return f"There is no tool called {call.name}. There are: {', '.join(registry.names())}."
     return registry.complaint(tool, call.arguments)
 
 
 def _first_time(attempt: _Attempt, tool: Tool, verdict: Verdict) -> ToolExecution:
     if verdict.decision == Decision.DENY:
         return _record(attempt, verdict, state=ExecutionState.REFUSED, output=f"Refused: {verdict.reason}")
+    _check_approved(attempt, verdict)
+    return _run(attempt, tool, verdict, _record(attempt, verdict, state=ExecutionState.STARTED))
+
+
+def _check_approved(attempt: _Attempt, verdict: Verdict) -> None:
     if verdict.decision == Decision.ASK and not attempt.approved:
         raise ApprovalRequired(calls=[_as_dict(attempt.call)], reason=verdict.reason, rule=verdict.rule)
     if attempt.stop():
         raise Stopped
-    return _run(attempt, tool, verdict, _record(attempt, verdict, state=ExecutionState.STARTED))
+
+
+def _answered(attempt: _Attempt, tool: Tool, verdict: Verdict, earlier: ToolExecution) -> ToolExecution:
+    """A person was asked something before this call could be finished: it is made again, with what he answered."""
+    if verdict.decision != Decision.DENY:
+        _check_approved(attempt, verdict)
+    _restart(attempt, earlier, state=ExecutionState.ASKED)
+    if verdict.decision == Decision.DENY:
+        return _settle(attempt, earlier, state=ExecutionState.REFUSED, output=f"Refused: {verdict.reason}")
+    return _run(attempt, tool, verdict, earlier)
 
 
 def _pick_up(attempt: _Attempt, tool: Tool, verdict: Verdict, earlier: ToolExecution) -> ToolExecution:
@@ -91,18 +107,24 @@ def _pick_up(attempt: _Attempt, tool: Tool, verdict: Verdict, earlier: ToolExecu
         return _settle(attempt, earlier, state=ExecutionState.UNKNOWN, output=UNKNOWN_OUTCOME)
     if attempt.stop():
         raise Stopped
-    with transaction.atomic():
+    _restart(attempt, earlier, state=ExecutionState.STARTED)
+    return _run(attempt, tool, verdict, earlier)
+
+
+def _restart(attempt: _Attempt, earlier: ToolExecution, *, state: ExecutionState) -> None:
+    now = timezone.now()
+    fresh: dict[str, Any] = {"state": ExecutionState.STARTED, "epoch": attempt.epoch, "started_at": now}
+    with transaction.atomic(durable=True):
         attempt.fence()
-        mine = ToolExecution.objects.filter(pk=earlier.pk, state=ExecutionState.STARTED)
-        if not mine.update(epoch=attempt.epoch, started_at=timezone.now(), pid=None, pid_started=None):
+        mine = ToolExecution.objects.filter(pk=earlier.pk, state=state)
+        if not mine.update(**fresh, pid=None, pid_started=None, finished_at=None, duration=None):
             raise ExecutionLost
     earlier.refresh_from_db()
-    return _run(attempt, tool, verdict, earlier)
 
 
 def _end_leftovers(execution: ToolExecution) -> None:
     pid, started = execution.pid, execution.pid_started
-    here = execution.host == socket.gethostname()
+    here = execution.host == host_id()
     if here and pid is not None and started is not None and process.is_same(pid, started):
         process.end_tree(pid)
 
@@ -116,6 +138,11 @@ def _run(attempt: _Attempt, tool: Tool, verdict: Verdict, execution: ToolExecuti
     except Stopped as stopped:
         _settle(attempt, execution, state=ExecutionState.STOPPED, output=str(stopped))
         raise
+    except ApprovalRequired as question:
+        _settle(attempt, execution, state=ExecutionState.ASKED, output=question.reason)
+        raise
+    except OutcomeUnknown as error:
+        return _settle(attempt, execution, state=ExecutionState.UNKNOWN, output=str(error))
     except AgentError as error:
         return _settle(attempt, execution, state=ExecutionState.FAILED, output=str(error))
     except Exception as error:  # a tool's fault is the model's to know and the log's to keep, not the run's end
@@ -133,6 +160,7 @@ def _context(attempt: _Attempt, verdict: Verdict, execution: ToolExecution) -> T
         stop=attempt.stop,
         run_ref=attempt.run_ref,
         job_ref=attempt.job_ref,
+        call_id=attempt.call.call_id,
         # What the rules allow by themselves stays at the lowest level, whatever else was approved.
         approved=verdict.decision == Decision.ASK,
         on_process=on_process,
@@ -169,7 +197,7 @@ def _record(attempt: _Attempt, verdict: Verdict, *, state: ExecutionState, outpu
             state=state,
             output=_text(output),
             epoch=attempt.epoch,
-            host=socket.gethostname(),
+            host=host_id(),
             started_at=now,
             finished_at=now if over else None,
             duration=0.0 if over else None,

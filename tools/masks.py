@@ -19,6 +19,13 @@ ETC_NEEDED = tuple(
     )
 )
 
+PROGRAM_FOLDERS = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
+# What uptime, lsblk and journalctl tell of the real machine. No socket of /run is among it.
+OF_THE_MACHINE = names(
+    "/sys/devices /sys/class /sys/block /sys/bus /etc/machine-id /var/log/journal /run/log/journal"
+)
+DEVICES = names("/dev/null /dev/zero /dev/full /dev/random /dev/urandom /dev/tty")
+
 # /run holds the sockets of the services of this machine: who reaches docker's or a database's owns the machine.
 FOLDERS = (
     "/root",
@@ -29,6 +36,14 @@ FOLDERS = (
     "/etc/ssl/private",
     "/etc/letsencrypt",
     "/var/lib/docker",
+    "/var/lib/containerd",
+    "/var/lib/kubelet",
+    "/var/lib/private",
+    "/var/lib/systemd/coredump",
+    "/var/backups",
+    "/var/crash",
+    "/var/mail",
+    "/var/spool/cron",
 )
 IN_HOME = (".ssh", ".gnupg", ".aws", ".azure", ".kube", ".docker", ".config/gcloud", ".config/gh", ".password-store")
 FILES_IN_HOME = (".netrc", ".pgpass", ".git-credentials", ".npmrc", ".pypirc", ".bash_history", ".python_history")
@@ -44,6 +59,58 @@ def covered() -> tuple[list[str], list[str]]:
     outermost = sorted(folder for folder in inside if not any(_lies_in(folder, other) for other in inside))
     shown = (os.path.realpath(file) for file in files if os.path.isfile(file))
     return outermost, sorted({file for file in shown if not any(_lies_in(file, folder) for folder in outermost)})
+
+
+def sockets(covered_folders: list[str]) -> list[str]:
+    """Path sockets outside of what is covered: a read-only mount would not keep anybody from connecting to them."""
+    found = set()
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/net/unix").read_text(errors="replace").splitlines()[1:]:
+            path = line.split(maxsplit=7)[7:]
+            if path and path[0].startswith("/") and not any(_lies_in(path[0], folder) for folder in covered_folders):
+                found.add(path[0])
+    return sorted(path for path in found if _is_socket(path) and _may_be_reached(path))
+
+
+def _is_socket(path: str) -> bool:
+    with contextlib.suppress(OSError):
+        return stat.S_ISSOCK(os.lstat(path).st_mode)
+    return False
+
+
+def _may_be_reached(path: str) -> bool:
+    """Whether the service user gets there without being root: inside, nobody is, and bubblewrap could not cover it."""
+    groups = {os.getegid(), *os.getgroups()}
+    with contextlib.suppress(OSError):
+        for folder in Path(path).parents:
+            status = folder.stat()
+            mine = stat.S_IXUSR if status.st_uid == os.geteuid() else 0
+            shared = stat.S_IXGRP if status.st_gid in groups else 0
+            if not status.st_mode & (mine or shared or stat.S_IXOTH):
+                return False
+        return True
+    return False
+
+
+def open_disk() -> list[str]:
+    """The outermost folders and files that hold nothing covered: for confinement that can only name what is open."""
+    folders, files = covered()
+    closed = {*folders, *files, "/proc", "/dev"}
+    found: list[str] = []
+    _add_open("/", closed, found)
+    return found
+
+
+def _add_open(folder: str, closed: set[str], found: list[str]) -> None:
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            # What a link leads to is open, or not, by its own path.
+            if entry.path in closed or entry.is_symlink():
+                continue
+            if any(_lies_in(each, entry.path) for each in closed):
+                _add_open(entry.path, closed, found)
+            else:
+                found.append(entry.path)
 
 
 def _own_folders() -> list[str]:

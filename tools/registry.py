@@ -1,4 +1,4 @@
-"""Every tool that agents are given: the built-in ones, and what apps lend in their `tools.py`."""
+"""Every tool that agents are given: the built-in ones, what apps lend in their `tools.py`, those of MCP servers."""
 
 import functools
 import sys
@@ -12,11 +12,13 @@ from common import discovery
 from tools.base import Tool
 from tools.builtin import files, http, shell
 from tools.errors import ToolProblem
+from tools.mcp import lent, schemas
+from tools.models import Decision
 
 
 @functools.cache
 def all_tools() -> dict[str, Tool]:
-    """Name to tool, in a stable order: the list stands at the head of every prompt, and the cache hangs on it."""
+    """Name to tool, less those of MCP servers, which are rows and may change: see `tool_named`."""
     found = {tool.name: tool for tool in (*shell.TOOLS, *files.TOOLS, *http.TOOLS)}
     for tool in _lent():
         if tool.name in found:
@@ -25,21 +27,42 @@ def all_tools() -> dict[str, Tool]:
     return found
 
 
+def tool_named(name: str) -> Tool | None:
+    """The tool that a call names, if there is one. Costs a query only where it can be a server's."""
+    return all_tools().get(name) or lent.lent_tool(name)
+
+
+def names() -> list[str]:
+    """What the model may call."""
+    return [tool["name"] for tool in model_tools()]
+
+
 def model_tools() -> list[dict[str, Any]]:
-    """The tools as the Messages API wants them."""
+    """The tools as the Messages API wants them, in a stable order: they stand at the head of every prompt, and the
+    cache hangs on it. What a server offers and the owner has denied is left out."""
+    theirs = [tool for tool in lent.lent_tools() if tool.verdict is not Decision.DENY]
     return [
-        {"name": tool.name, "description": tool.description, "input_schema": tool.input_schema}
-        for tool in all_tools().values()
+        {
+            "name": tool.name,
+            "description": tool.description,
+            "input_schema": schemas.for_the_model(tool.input_schema) if tool.outside else tool.input_schema,
+        }
+        for tool in (*all_tools().values(), *theirs)
     ]
 
 
 def complaint(tool: Tool, arguments: object) -> str:
     """What is wrong with the arguments, as a sentence for the model; empty when nothing is."""
-    error = next(iter(_validator(tool.name).iter_errors(arguments)), None)
-    if error is None:
+    found = lent.complaint(tool, arguments) if tool.outside else _found(tool, arguments)
+    if found is None:
         return ""
-    where = ".".join(str(part) for part in error.absolute_path)
-    return f"Bad arguments for {tool.name}{f' ({where})' if where else ''}: {error.message[:300]}."
+    where, what = found
+    return f"Bad arguments for {tool.name}{f' ({where})' if where else ''}: {what[:300]}."
+
+
+def _found(tool: Tool, arguments: object) -> tuple[str, str] | None:
+    error = next(iter(_validator(tool.name).iter_errors(arguments)), None)
+    return None if error is None else (".".join(str(part) for part in error.absolute_path), error.message)
 
 
 @functools.cache

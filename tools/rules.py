@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tools import addresses, paths, registry, sandbox, shell_disasters, shell_parser, shell_reading
-from tools.base import Effect, ToolCall
+from tools.base import Effect, Tool, ToolCall
 from tools.models import Decision as Decision
 from tools.paths import Zone
 
@@ -127,12 +127,25 @@ def _judge_http(arguments: Mapping[str, Any]) -> Verdict:
 
 def _judge_lent(name: str) -> Verdict:
     """A tool that another app lends: its own declared effect counts."""
-    tool = registry.all_tools().get(name)
+    tool = registry.tool_named(name)
     if tool is None:
         return _ask("tool.unlisted", f"No tool is called “{name}”.")
+    if tool.verdict is not None:
+        return _judge_server(tool, tool.verdict)
     if tool.effect is Effect.READ:
         return _allow("tool.read", f"{name} only reads.")
     return _ask("tool.write", f"{name} changes something.")
+
+
+def _judge_server(tool: Tool, verdict: Decision) -> Verdict:
+    """A tool of an MCP server: what the owner has said of it. What the server says of it counts for nothing."""
+    reasons = {
+        Decision.ALLOW: f"You have allowed {tool.name}.",
+        Decision.ASK: f"{tool.name} belongs to an MCP server, and you have not allowed it.",
+        Decision.DENY: f"You have denied {tool.name}.",
+    }
+    reading = tool.effect is Effect.READ
+    return Verdict(decision=verdict, rule=f"mcp.{verdict}", reason=reasons[verdict], read_only=reading)
 
 
 _JUDGES: dict[str, Callable[[Mapping[str, Any]], Verdict]] = {

@@ -1,46 +1,57 @@
-"""How a command is confined. Four levels; what they share: a scrubbed environment, rlimits, own process, user, IPC and
-host-name namespaces, no capabilities, and nothing of `DATA_DIR` (but the workspace), of /run, of keys.
+"""How a command is confined. Four levels; what they share: a scrubbed environment, and no descendant left behind.
 
 read        no writes, no network, of the disk only the system's programs and the workspace
 workspace   the workspace may be written; the rest of the disk is seen as far as the service user sees it, read-only
-net         workspace plus the network
-host        no bubblewrap: as the service user, with the limits only. Where bubblewrap doesn't work all is host, and the
-            rules then allow nothing without asking
+net         workspace plus the public internet, through a proxy of ours (network.py); nothing of this machine's network
+host        as the service user on the real machine, for exactly one command that a person approved
 
-/proc is the real machine's, read-only, so that uptime, ps, free and df tell the truth. This gives away command lines,
-as to any user of the machine, but no environment, memory or open file of a process outside: for those the kernel asks
-for the same user *namespace* or for CAP_SYS_PTRACE in it (ptrace(2), "Ptrace access mode checking"), and a command here
-has neither, not even when the service runs as root (tests/test_sandbox.py holds it). `workspace` and `net` get a
-/proc of their own, since programs that look themselves up there would find others' numbers.
+Below *host*: own process, user, IPC, network and host-name namespaces, no capabilities, rlimits, and nothing of
+`DATA_DIR` (but the workspace), of /run, of keys, of other services' sockets.
+
+At *read* /proc is the real machine's, read-only, so that uptime, ps, free, ss and df tell the truth. This gives away
+command lines, as to any user of the machine, but no environment, memory or open file of a process outside: for those
+the kernel asks for the same user *namespace* or for CAP_SYS_PTRACE in it (ptrace(2), "Ptrace access mode checking"),
+and a command here has neither, not even when the service runs as root (tests/test_sandbox.py holds it). `workspace` and
+`net` get a /proc of their own, since programs that look themselves up there would find others' numbers.
+
+Without bubblewrap Landlock confines *read* and *workspace* (landlock.py), there is no *net*, and the gate lets nothing
+through without asking. Where the kernel has no Landlock either, only the limits are left, and the card says so.
 """
 
 import functools
+import json
 import os
+import pwd
+import shlex
 import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 
-from tools import masks
-from tools.names import names
+from tools import bubblewrap, landlock, masks
+from tools.errors import ToolProblem
 
 PROGRAM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 LAUNCHER = Path(__file__).with_name("launcher.py")
 PROBE_SECONDS = 10
+LANDLOCK_WITH_TCP = 4
 
-# Set inside, so that the number of processes is counted in the sandbox's own user namespace.
-LIMITS_THEN = "ulimit -c 0 -v {memory} -t {cpu} -f {file} -n 1024; ulimit -u {processes} 2>/dev/null; {then}"
+# Set inside, so that the number of processes is counted in the sandbox's own user namespace. The first to go when
+# memory runs out is what runs here (choom(1)); where /proc is read-only it is not asked for.
+LIMITS_THEN = (
+    "{{ echo 1000 > /proc/self/oom_score_adj; }} 2> /dev/null; "
+    "ulimit -c 0 -v {memory} -d {data} -t {cpu} -f {file} -n 1024; ulimit -u {processes} 2> /dev/null; {then}"
+)
+RUN_IT = 'exec bash -c "$1"'
 ADDRESS_SPACE_KIB = 8 * 1024**2
+DATA_KIB = 2 * 1024**2
 FILE_BLOCKS = 1024**2
 PROCESSES = 512
-
-APART = names(
-    "--unshare-user --disable-userns --unshare-ipc --unshare-pid --unshare-uts --unshare-cgroup-try "
-    "--die-with-parent --new-session --cap-drop ALL"
-)
 
 
 class Level(StrEnum):
@@ -50,22 +61,44 @@ class Level(StrEnum):
     HOST = "host"
 
 
+class Means(StrEnum):
+    """What confines a command, the best first."""
+
+    BUBBLEWRAP = "bubblewrap"
+    LANDLOCK = "landlock"
+    LIMITS = "limits"
+
+
+@dataclass(frozen=True, kw_only=True)
+class InForce:
+    """What confines here: what it `holds`, and how to get the `better` one (empty for the best), as sentences."""
+
+    means: Means
+    holds: str
+    better: str = ""
+
+
+class NoFilteredNetwork(ToolProblem):
+    """Without a network namespace the level net can't be held here: ask for the level host, or install bubblewrap."""
+
+
 def command_line(command: str, *, level: Level, workspace: Path, seconds: float, whole_disk: bool = False) -> list[str]:
     """The argv that runs `command` with bash at `level`; killing it kills all that came of it.
 
     `whole_disk`: at level read, show all file systems (for df, which can only speak of what is mounted), less secrets.
+    Raises NoFilteredNetwork.
     """
-    limited = LIMITS_THEN.format(
-        memory=ADDRESS_SPACE_KIB, cpu=int(seconds) + 1, file=FILE_BLOCKS, processes=PROCESSES, then='exec bash -c "$1"'
-    )
-    inside = ["/bin/bash", "-c", limited, "bash", command]
+    real = workspace.resolve()
     if level is Level.HOST:
-        return [sys.executable, "-I", "-S", str(LAUNCHER), str(os.getpid()), *inside]
-    return [*_bubblewrap(level, workspace, whole_disk), "--", *inside]
+        return [*_launched({"way": "host"}), "/bin/bash", "-c", _at_home(), "bash", command]
+    inside = ["/bin/bash", "-c", _limited(seconds), "bash", command]
+    if not available():
+        return [*_launched(_plan_without_bubblewrap(level, real)), *inside]
+    return [*_bubblewrap(level, real, whole_disk), "--", *inside]
 
 
 def environment(workspace: Path) -> dict[str, str]:
-    """All that a command sees of variables."""
+    """All that a command sees of variables, but for those that its level adds (the proxy's, at net)."""
     return {
         "PATH": PROGRAM_PATH,
         "HOME": str(workspace),
@@ -75,24 +108,46 @@ def environment(workspace: Path) -> dict[str, str]:
     }
 
 
-def level_for(*, approved: bool) -> Level:
-    """A shell command's level: what the rules allow by themselves reads only; what a person approved may change."""
-    if not available():
-        return Level.HOST
-    return Level.NET if approved else Level.READ
+@functools.cache
+def available() -> bool:
+    """Whether bubblewrap works here: asked once per process, by running it."""
+    return bool(_program()) and all(_works(level) for level in (Level.READ, Level.WORKSPACE))
 
 
 @functools.cache
-def available() -> bool:
-    """Whether bubblewrap works here at the levels that are used: asked once per process, by running it."""
+def network_available() -> bool:
+    """Whether the filtered network of the level net works here; asked in the same way."""
+    return available() and _works(Level.NET)
+
+
+@functools.cache
+def in_force() -> InForce:
+    """What confines commands here: for /health, the card and the doctor."""
+    if network_available():
+        return InForce(means=Means.BUBBLEWRAP, holds="Commands are confined by bubblewrap.")
+    if available():
+        holds = "Commands are confined by bubblewrap, but there is no filtered network: level net is refused."
+        return InForce(means=Means.BUBBLEWRAP, holds=holds, better=HOW_TO_GET_NAMESPACES)
+    known = landlock.version() if landlock.can_refuse_sockets() else 0
+    if known:
+        gap = "" if known >= LANDLOCK_WITH_TCP else f" (version {known}: it can't keep them from each other)"
+        holds = f"Commands are confined by Landlock{gap}, without any network, and each is asked about."
+        return InForce(means=Means.LANDLOCK, holds=holds, better=HOW_TO_GET_BUBBLEWRAP)
+    holds = "Nothing confines commands here but limits of time and memory; each is asked about."
+    return InForce(means=Means.LIMITS, holds=holds, better=HOW_TO_GET_BUBBLEWRAP)
+
+
+HOW_TO_GET_NAMESPACES = (
+    "Allow user and network namespaces to the service: in a container see docker/README.md; on Ubuntu 24.04 give "
+    "bubblewrap an AppArmor profile, or set kernel.apparmor_restrict_unprivileged_userns=0."
+)
+HOW_TO_GET_BUBBLEWRAP = f"Install bubblewrap (apt-get install bubblewrap) and restart. {HOW_TO_GET_NAMESPACES}"
+
+
+def _works(level: Level) -> bool:
     workspace = Path("/usr")
-    levels = (Level.READ, Level.NET)
-    return bool(_program()) and all(_works(level, workspace) for level in levels)
-
-
-def _works(level: Level, workspace: Path) -> bool:
-    argv = command_line("true", level=level, workspace=workspace, seconds=PROBE_SECONDS)
     try:
+        argv = [*_bubblewrap(level, workspace, False), "--", "/bin/bash", "-c", "true"]
         done = subprocess.run(
             argv, env=environment(workspace), stdin=subprocess.DEVNULL, capture_output=True, timeout=PROBE_SECONDS
         )
@@ -107,45 +162,47 @@ def _program() -> str:
 
 
 def _bubblewrap(level: Level, workspace: Path, whole_disk: bool) -> list[str]:
-    real = str(workspace.resolve())
-    whole = whole_disk or level is not Level.READ
-    return [
-        _program(),
-        *APART,
-        *([] if level is Level.NET else ["--unshare-net"]),
-        *(_whole_disk() if whole else _programs_only()),
-        *(["--ro-bind", "/proc", "/proc"] if level is Level.READ else ["--proc", "/proc"]),
-        *("--dev", "/dev"),
-        *("--ro-bind" if level is Level.READ else "--bind", real, real),
-        *("--chdir", real),
-    ]
+    if level is Level.READ:
+        return [_program(), *bubblewrap.read(workspace, whole_disk=whole_disk)]
+    if level is Level.WORKSPACE:
+        return [_program(), *bubblewrap.workspace(workspace, with_network=False)]
+    return [*_launched({"way": "net"}), _program(), *bubblewrap.workspace(workspace, with_network=True)]
 
 
-def _programs_only() -> list[str]:
-    """/usr, the links or folders that lead into it, and the few files of /etc that programs need."""
-    found: list[str] = ["--ro-bind", "/usr", "/usr", "--tmpfs", "/tmp"]
-    for top in ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"):
-        if os.path.islink(top):
-            found += ["--symlink", os.readlink(top), top]
-        else:
-            found += ["--ro-bind-try", top, top]
-    for name in (*masks.ETC_NEEDED, "/sys/devices", "/sys/class", "/sys/block", "/sys/bus"):
-        found += ["--ro-bind-try", name, name]
-    return found
+def _plan_without_bubblewrap(level: Level, workspace: Path) -> dict[str, Any]:
+    if level is Level.NET:
+        raise NoFilteredNetwork
+    if in_force().means is Means.LIMITS:
+        return {"way": "limits"}
+    programs = ["/usr", *masks.PROGRAM_FOLDERS, *masks.ETC_NEEDED, *masks.OF_THE_MACHINE]
+    seen = programs if level is Level.READ else masks.open_disk()
+    mine = [str(workspace)]
+    return {
+        "way": "landlock",
+        "readable": [*seen, "/proc", *(mine if level is Level.READ else [])],
+        "writable": [*masks.DEVICES, *(mine if level is Level.WORKSPACE else [])],
+    }
 
 
-def _whole_disk() -> list[str]:
-    """All that the service user sees, read-only, with what is secret covered."""
-    folders, files = masks.covered()
-    found = ["--ro-bind", "/", "/"]
-    for folder in folders:
-        found += ["--tmpfs", folder]
-    for file in files:
-        found += ["--ro-bind", "/dev/null", file]
-    return [*found, *_name_resolution()]
+def _launched(plan: dict[str, Any]) -> list[str]:
+    return [sys.executable, "-I", "-S", str(LAUNCHER), str(os.getpid()), json.dumps(plan)]
 
 
-def _name_resolution() -> list[str]:
-    """/etc/resolv.conf often points into /run, which is covered."""
-    real = os.path.realpath("/etc/resolv.conf")
-    return ["--ro-bind-try", real, real] if real.startswith("/run/") else []
+def _limited(seconds: float) -> str:
+    return LIMITS_THEN.format(
+        memory=ADDRESS_SPACE_KIB,
+        data=DATA_KIB,
+        cpu=int(seconds) + 1,
+        file=FILE_BLOCKS,
+        processes=PROCESSES,
+        then=RUN_IT if available() else f"export TMPDIR=$HOME; {RUN_IT}",
+    )
+
+
+def _at_home() -> str:
+    """At level host: the service user's own home. No rlimits, since a service that it starts would keep them."""
+    user = pwd.getpwuid(os.getuid())
+    own = {"HOME": str(Path.home()), "USER": user.pw_name, "LOGNAME": user.pw_name}
+    own["XDG_RUNTIME_DIR"] = f"/run/user/{user.pw_uid}"
+    variables = " ".join(f"{name}={shlex.quote(value)}" for name, value in own.items())
+    return f"export {variables}; ulimit -c 0; {RUN_IT}"

@@ -59,14 +59,6 @@ def test_it_refuses_nonsense_in_a_sentence(put, read, value, wanted):
     assert "A_SETTING" in str(refused.value)
 
 
-def test_a_kept_secret_is_made_once_and_only_its_owner_can_read_it(tmp_path):
-    made = env.kept_secret(tmp_path, "key")
-    assert len(made) >= 48
-    assert env.kept_secret(tmp_path, "key") == made
-    assert (tmp_path / "key").stat().st_mode & 0o777 == 0o600
-    assert os.listdir(tmp_path) == ["key"]
-
-
 def test_a_relative_folder_starts_at_the_project(put):
     put("elsewhere")
     assert env.folder("A_SETTING", Path("var")) == env.BASE_DIR / "elsewhere"

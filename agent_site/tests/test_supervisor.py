@@ -10,7 +10,8 @@ import psutil
 import pytest
 
 from agent_site import supervisor
-from agent_site.supervisor import Service, Supervisor
+from agent_site.services import Service
+from agent_site.supervisor import Supervisor
 
 PATIENCE = 20
 fork = multiprocessing.get_context("fork")
@@ -115,7 +116,7 @@ def test_a_stop_signal_reaches_everybody_and_it_ends_well(start, office, number)
 
 def test_the_demo_model_is_stopped_after_those_that_call_it(start, office):
     model = Office()
-    table = [Service(name="model", main=model.work, stops_last=True), Service(name="office", main=office.work)]
+    table = [Service(name="model", main=model.work, turn_to_stop=2), Service(name="office", main=office.work)]
     model.writer = office.writer
     process = start(*table)
     office.heard(), office.heard()

@@ -1,5 +1,6 @@
 """Real guards and workers, forked from the test; tasks say what they do over the bus."""
 
+import ctypes
 import multiprocessing
 import os
 import signal
@@ -13,6 +14,7 @@ from django_q.models import Failure, OrmQ
 from common import broker, bus, queue
 from common.cluster import Cluster, ClusterSettings
 from common.queue import Lane
+from common.worker import may_last
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PATIENCE = 20.0
@@ -50,6 +52,35 @@ def deaf(row_id: int) -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])
     while True:
         signal.sigtimedwait([], 1)
+
+
+@queue.task("test.spin", lane=Lane.WORK)
+def spin(row_id: int) -> None:
+    """An endless loop that hears no signal."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM, signal.SIGALRM])
+    report(row_id)
+    while True:
+        pass
+
+
+@queue.task("test.block", lane=Lane.WORK)
+def block(row_id: int) -> None:
+    """Blocked outside of Python, with Python's lock held: no thread and no handler of this process runs any more."""
+    report(row_id)
+    ctypes.PyDLL(None).sleep(600)
+
+
+@queue.task("test.slow", lane=Lane.WORK)
+def slow(row_id: int) -> None:
+    """Longer than a stuck one may last: once asking now and then, once having said so."""
+    report(row_id)
+    until = time.monotonic() + 1.5
+    while time.monotonic() < until:
+        queue.backlog(Lane.WORK)
+        signal.sigtimedwait([], 0.1)
+    with may_last(5):
+        signal.sigtimedwait([], 1.5)
+    report(row_id + 1)
 
 
 class Ear:
@@ -303,3 +334,68 @@ def test_the_guard_beats(ear, start):
 
     start(on_beat=on_beat)
     assert ear.next()[0] == 1
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    monkeypatch.setattr("common.cluster.STUCK_SECONDS", 0.7)
+    monkeypatch.setattr("common.cluster.CYCLE_SECONDS", 0.05)
+    monkeypatch.setattr("common.worker.LOOK_SECONDS", 0.1)
+
+
+@pytest.mark.parametrize("name", ["test.spin", "test.block"])
+def test_a_stuck_worker_is_replaced_and_its_task_runs_again(ear, start, impatient, name):
+    start(workers=1)
+    queue.enqueue(name, 1)
+    first, second = ear.next(), ear.next()
+    assert (first[0], second[0]) == (1, 1)
+    assert gone([first[1]])
+
+
+def test_a_task_that_is_always_stuck_is_given_up(ear, start, impatient, monkeypatch):
+    monkeypatch.setattr("common.cluster.RELEASE_PAUSE_SECONDS", 0.1)
+    start(workers=1)
+    queue.enqueue("test.block", 1)
+    failure = until(lambda: Failure.objects.first())
+    assert "died 3 times" in failure.result
+    queue.enqueue("test.report", 9)
+    assert [ear.next()[0] for _ in range(4)] == [1, 1, 1, 9]
+
+
+def test_a_slow_task_that_gets_on_is_left_alone(ear, start, impatient):
+    start(workers=1)
+    queue.enqueue("test.slow", 1)
+    first, last = ear.next(), ear.next()
+    assert (last[0], last[1]) == (2, first[1])
+
+
+def test_a_worker_that_was_stopped_is_replaced(ear, start, impatient):
+    start(workers=1)
+    queue.enqueue("test.report", 1)
+    _, first, _ = ear.next()
+    os.kill(first, signal.SIGSTOP)
+    assert gone([first])
+    queue.enqueue("test.report", 2)
+    assert ear.next()[1] != first
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signals_in_a_row_drain_once_and_end_well(ear, start, number):
+    guard = start()
+    queue.enqueue("test.park", 1)
+    ear.next()
+    for _ in range(5):
+        os.killpg(guard.pid, number)
+    assert ear.next()[0] == 2
+    assert ended(guard) == 0
+
+
+def test_sigterm_to_one_worker_ends_it_after_its_task_and_another_takes_its_place(ear, start):
+    guard = start(workers=1)
+    queue.enqueue("test.park", 1)
+    _, first, _ = ear.next()
+    os.kill(first, signal.SIGTERM)
+    assert ear.next()[0] == 2
+    queue.enqueue("test.report", 9)
+    row_id, second, _ = ear.next()
+    assert (row_id, second != first, guard.is_alive()) == (9, True, True)

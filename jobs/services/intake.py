@@ -100,7 +100,7 @@ def message_receive(inbound: Inbound) -> Received:
     if not person.may_decide:
         say(thread=thread, text="You may look, but not ask for work. The owner can change your role in the admin.")
         return Received(thread=thread, message=message)
-    return Received(thread=thread, message=message, job=_job_for(thread, message, person))
+    return Received(thread=thread, message=message, job=job_for(thread, message, person))
 
 
 def _refuse(thread: Thread, person: Person, text: str) -> Received:
@@ -143,7 +143,7 @@ def _obey(thread: Thread, person: Person, name: str, argument: str) -> None:
     say(thread=thread, text=reply)
 
 
-def _job_for(thread: Thread, message: Message, person: Person) -> Job:
+def job_for(thread: Thread, message: Message, person: Person) -> Job:
     """The job that answers a message. A worker or a press may move the thread's job meanwhile: then it is looked at
     anew, as it is by now."""
     while True:

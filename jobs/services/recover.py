@@ -1,8 +1,10 @@
 """The sweep: finds whatever is due and has no worker. Wake-ups are hints; this is what makes the result sure."""
 
-from collections.abc import Iterable
+import logging
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 
+from django.db import DatabaseError
 from django.db.models import Q
 from django.utils import timezone
 
@@ -15,7 +17,10 @@ from common.transactions import joined
 from jobs.errors import IllegalMove
 from jobs.models import Job
 from jobs.services import execute, propose
+from jobs.services.digest import outages_digest
 from jobs.services.moves import job_locked, job_move
+from jobs.services.outages import lapsed_end, outages_settle
+from jobs.services.silence import silence_break
 from jobs.states import State
 from ops import audit
 from ops.switches import is_on
@@ -23,18 +28,32 @@ from threads.models import Delivery
 from threads.notices import notices_carry
 from threads.services import OUTBOX_CHANNEL
 
+logger = logging.getLogger(__name__)
 PATIENCE = timedelta(seconds=10)
 """What moved less than this ago has its wake-up still on the way."""
 
 
 def sweep() -> None:
-    """One pass over all that may have been forgotten. Cheap when there is nothing: partial indexes, no writes."""
-    approvals_expire()
-    notices_carry()
-    _settle_runs()
+    """One pass over all that may have been forgotten. Cheap when there is nothing: partial indexes, no writes.
+
+    A row that one part can't bear is logged, and the other parts go on; a fault of the database ends the pass.
+    """
+    for part in PARTS:
+        try:
+            part()
+        except DatabaseError:
+            raise
+        except Exception:
+            logger.exception("a part of the sweep failed: %s", part.__name__)
+
+
+def _work() -> None:
     if not is_on("freeze"):
         _begin_jobs()
         _advance_runs()
+
+
+def _wake_senders() -> None:
     for channel in (
         Delivery.objects.filter(state__in=Delivery.OPEN).values_list("thread__channel", flat=True).distinct()
     ):
@@ -72,6 +91,19 @@ def _settle_runs() -> None:
     ended = [Run.State.DONE, Run.State.FAILED, Run.State.WAITING]
     for run in Run.objects.filter(job__state=State.EXECUTING, state__in=ended):
         execute.run_settle(run)
+
+
+PARTS: tuple[Callable[[], object], ...] = (
+    outages_settle,  # before all else: what is too old must not be taken up
+    approvals_expire,
+    notices_carry,
+    _settle_runs,
+    lapsed_end,
+    _work,
+    silence_break,
+    outages_digest,
+    _wake_senders,
+)
 
 
 @joined

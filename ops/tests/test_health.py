@@ -60,3 +60,13 @@ def test_a_check_that_breaks_is_a_finding_and_hides_no_other(checks):
 
 def test_a_registered_check_is_still_a_function(checks):
     assert health.register("disk")(lambda: DEGRADED)() == DEGRADED
+
+
+def test_when_the_database_is_down_only_what_does_not_need_it_is_asked(checks):
+    health.register("database")(lambda: DOWN)
+    health.register("disk", needs_database=False)(lambda: DEGRADED)
+    asked = []
+    health.register("queue")(lambda: asked.append("queue") or OK)
+    level, results, _ = health.report()
+    assert (level, asked) == (Level.DOWN, [])
+    assert (results["database"], results["disk"], results["queue"]) == (DOWN, DEGRADED, health.NOT_ASKED)

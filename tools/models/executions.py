@@ -16,6 +16,7 @@ class ExecutionState(models.TextChoices):
     REFUSED = "refused"
     UNKNOWN = "unknown"
     STOPPED = "stopped"
+    ASKED = "asked", "Waits for an answer"
 
 
 class ToolExecution(models.Model):

@@ -13,7 +13,8 @@ from django.core.management.base import BaseCommand
 from django.db import connections
 
 from agent_site import boot, embedded_postgres, notify, warm, web
-from agent_site.supervisor import Service, Supervisor, services
+from agent_site.services import Service, services
+from agent_site.supervisor import Supervisor
 from common.errors import AgentError
 
 PID_FILE = "agent.pid"

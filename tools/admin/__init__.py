@@ -1,0 +1,3 @@
+"""The admin pages of this app, a file for each noun."""
+
+from tools.admin import executions as executions

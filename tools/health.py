@@ -1,0 +1,12 @@
+"""Is it well: the MCP servers that the owner wants connected."""
+
+from ops.health import Level, Result, register
+from tools.models import McpServer
+
+
+@register("mcp servers")
+def mcp_servers() -> Result:
+    """A server that is down takes its own tools away, and nothing else."""
+    unwell = McpServer.objects.filter(enabled=True, state__in=[McpServer.State.DOWN, McpServer.State.DEGRADED])
+    reasons = [f"{server.name} is {server.state}: {server.last_error}" for server in unwell]
+    return Result(level=Level.DEGRADED if reasons else Level.OK, reason=" ".join(reasons)[:1000])
