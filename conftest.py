@@ -17,6 +17,10 @@ SLOW = (
     "agent_site/tests/test_up.py",
     "common/tests/test_cluster.py",
     "common/tests/test_lease.py",
+    "tools/tests/mcp/test_calls.py",
+    "tools/tests/mcp/test_question_flow.py",
+    "tools/tests/mcp/test_real_servers.py",
+    "tools/tests/test_confinement.py",
     "tools/tests/test_process.py",
     "tools/tests/test_sandbox.py",
     "tools/tests/test_shell.py",
@@ -33,6 +37,8 @@ DEFAULTS: dict[str, Any] = {
     "TELEGRAM_WEBHOOK_SECRET": "test-webhook-secret",
     "MASTER_CHAT_IDS": [],
     "PUBLIC_URL": "",
+    "MONITORING_TOKEN": "",
+    "DEAD_MAN_URL": "",
     "APPROVAL_POLICY": "every_job",
 }
 

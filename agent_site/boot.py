@@ -39,6 +39,8 @@ def migrate() -> int:
     executor = MigrationExecutor(connection)
     plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
     if plan:
+        with connection.cursor() as cursor:
+            cursor.execute("SET statement_timeout = 0")  # of this session: a large table takes its time
         call_command("migrate", interactive=False, verbosity=0)
     return len(plan)
 

@@ -8,12 +8,13 @@ import sys
 import time
 from pathlib import Path
 
+from agent_site import log_files
 from agent_site.env import BASE_DIR, folder
+from agent_site.logs import FILE_VARIABLE
 from common.errors import AgentError
 
 START_SECONDS = 120
 STOP_SECONDS = 30
-LOG_BYTES = 20_000_000
 PAUSE = 0.05
 
 
@@ -41,13 +42,18 @@ def start(data_dir: Path) -> str:
         return f"It is running already (process {pid})."
     log = data_dir / "log" / "agent.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    if log.exists() and log.stat().st_size > LOG_BYTES:
-        log.replace(log.with_suffix(".log.1"))
+    log_files.rotate(log)
     with open(log, "ab") as output:
         offset = output.tell()
         command = [sys.executable, str(BASE_DIR / "manage.py"), "up"]
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, cwd=BASE_DIR
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            cwd=BASE_DIR,
+            env={**os.environ, FILE_VARIABLE: str(log)},
         )
     deadline = time.monotonic() + START_SECONDS
     with open(log) as lines:

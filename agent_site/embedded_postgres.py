@@ -8,7 +8,6 @@ The package's own start is not used: it makes a server that trusts everybody, an
 import fcntl
 import hashlib
 import importlib.util
-import os
 import shutil
 import socket
 import subprocess
@@ -19,16 +18,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from agent_site import log_files, system_user
 from common.errors import AgentError
 from common.kept import kept_secret
 
 MAJOR = "18"
 DATABASE = "server_agent"
-SYSTEM_USER = "pgserver"
-"""PostgreSQL refuses to run as root; then this system user is made and runs it."""
 NEEDED_BYTES = 400 * 1024 * 1024
 SOCKET_PATH_LIMIT = 100
 START_SECONDS = 30
+LOG_OPTIONS = (
+    *("-c", "logging_collector=on", "-c", "log_directory=logs", "-c", "log_filename=postgresql-%Y%m%d-%H%M%S.log"),
+    *("-c", f"log_rotation_size={log_files.BYTES // 1024}kB", "-c", "log_rotation_age=0"),
+)
+"""PostgreSQL changes its log's file itself; what it says before it can do so is in the file that pg_ctl makes."""
 CONFIGURATION = """
 # Written by the server agent. A socket only: nothing on this machine's network can reach it.
 listen_addresses = ''
@@ -100,8 +103,9 @@ def start(data_dir: Path) -> None:
             _make(data_dir)
         _check_version(data_dir)
         _forget_dead_server(data_dir)
-        options = f"-k '{_socket_dir(data_dir, make=True)}'"
+        options = f"-k '{_socket_dir(data_dir, make=True)}' {' '.join(LOG_OPTIONS)}"
         log = str(data_dir / "postgres" / "log")
+        log_files.cut(Path(log))
         _run(data_dir, "pg_ctl", "-w", "-t", str(START_SECONDS), "-l", log, "-o", options, "start")
         deadline = time.monotonic() + START_SECONDS
         while not is_running(data_dir):
@@ -127,11 +131,11 @@ def _make(data_dir: Path) -> None:
     draft = data_dir / "postgres.new"
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(mode=0o700)
-    _give_to_system_user(draft)
+    system_user.give(draft)
     with tempfile.NamedTemporaryFile("w", prefix="agent-") as password:
         password.write(_password(data_dir))
         password.flush()
-        _give_to_system_user(Path(password.name))
+        system_user.give(Path(password.name))
         options = ("-U", "postgres", "--encoding=UTF8", "--locale=C.UTF-8", "--auth=scram-sha-256", "--no-instructions")
         _run(data_dir, "initdb", *options, f"--pwfile={password.name}", folder=draft)
     with open(draft / "postgresql.conf", "a") as file:
@@ -172,7 +176,13 @@ def _run(data_dir: Path, name: str, *arguments: str, folder: Path | None = None,
         command = [command[0], "--single", "-D", str(folder), "postgres"]
     with tempfile.TemporaryFile("w+") as output:  # a pipe would be inherited by the server and never end
         done = subprocess.run(
-            command, input=stdin.encode(), stdout=output, stderr=output, cwd="/", check=False, **_as_user(data_dir)
+            command,
+            input=stdin.encode(),
+            stdout=output,
+            stderr=output,
+            cwd="/",
+            check=False,
+            **system_user.arguments(data_dir, _binaries()),
         )
         output.seek(0)
         said = " ".join(output.read().split())[-600:]
@@ -207,7 +217,7 @@ def _socket_dir(data_dir: Path, *, make: bool = False) -> Path:
         folder = Path(tempfile.gettempdir()) / f"agent-{hashlib.sha256(str(folder).encode()).hexdigest()[:12]}"
         if make:
             folder.mkdir(mode=0o700, exist_ok=True)
-            _give_to_system_user(folder)
+            system_user.give(folder)
     return folder
 
 
@@ -216,43 +226,3 @@ def _only_one(data_dir: Path) -> Iterator[None]:
     with open(data_dir / "postgres.lock", "w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
-
-
-def _as_user(data_dir: Path) -> dict[str, Any]:
-    """The arguments that have subprocess run a program as the system user, when this process is root's."""
-    if os.geteuid() != 0:
-        return {}
-    for path in (data_dir, _binaries()):
-        _let_through(path)
-    _system_user()
-    return {"user": SYSTEM_USER, "group": SYSTEM_USER, "extra_groups": []}
-
-
-def _give_to_system_user(path: Path) -> None:
-    if os.geteuid() == 0:
-        user = _system_user()
-        os.chown(path, user.pw_uid, user.pw_gid)
-
-
-def _system_user() -> Any:
-    import pwd
-
-    try:
-        return pwd.getpwnam(SYSTEM_USER)
-    except KeyError:
-        pass
-    try:
-        subprocess.run(["useradd", "--system", "-s", "/usr/sbin/nologin", SYSTEM_USER], check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError):
-        raise PostgresUnavailable(
-            f"PostgreSQL does not run as root, and the user {SYSTEM_USER} could not be made: run this as another user."
-        ) from None
-    return pwd.getpwnam(SYSTEM_USER)
-
-
-def _let_through(path: Path) -> None:
-    """Lets the system user pass (not read) the folders above a path, as the package does."""
-    for folder in (path, *path.parents):
-        mode = folder.stat().st_mode
-        if not mode & 0o001:
-            folder.chmod(mode | 0o001)

@@ -1,6 +1,7 @@
 """Reads the environment and `.env` (the environment wins); a value that makes no sense is refused in a sentence."""
 
 import os
+import sys
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -17,6 +18,12 @@ class BadSetting(AgentError):
 
     def __init__(self, name: str, value: str, wanted: str) -> None:
         super().__init__(f"The setting {name} must be {wanted}, but it is {value!r}. Correct it in .env.")
+
+
+def program() -> str:
+    """What this process was started as: the word after manage.py, else the program's name."""
+    name, *words = sys.argv or [""]
+    return words[0] if Path(name).name == "manage.py" and words else Path(name).stem or "python"
 
 
 def text(name: str, default: str = "") -> str:

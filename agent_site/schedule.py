@@ -19,6 +19,10 @@ SCHEDULE = [
     Entry(name="jobs.sweep", function="jobs.tasks.sweep", cron="* * * * * */10"),
     Entry(name="budget.sweep", function="budget.tasks.sweep", cron="* * * * * 5"),
     Entry(name="telegram.sweep", function="telegram_bridge.tasks.sweep", cron="* * * * * 35"),
+    Entry(name="ops.connections", function="ops.tasks.connections_tell", cron="* * * * * 20"),
+    Entry(name="alerts", function="agent_site.alerts.look", cron="* * * * * 50"),
+    Entry(name="tools.prune", function="tools.tasks.prune", cron="50 3 * * * 0"),
+    Entry(name="mcp.sweep", function="tools.tasks.mcp_sweep", cron="* * * * * */20"),
     Entry(name="telegram.prune", function="telegram_bridge.tasks.prune", cron="30 3 * * * 0"),
 ]
 

@@ -52,9 +52,17 @@ SILENCE_MINUTES = env.whole("SILENCE_MINUTES", 10, least=1)
 STALE_NOTICE_MINUTES = env.whole("STALE_NOTICE_MINUTES", 60, least=1)
 INTERRUPTED_WORK_HOURS = env.whole("INTERRUPTED_WORK_HOURS", 2, least=1)
 
+# What tools take away is kept
+TRASH_MAX_MB = env.whole("TRASH_MAX_MB", 1000)
+SNAPSHOT_MAX_MB = env.whole("SNAPSHOT_MAX_MB", 200)
+
 # Budgets
 PROACTIVE_DAILY_TOKEN_LIMIT = env.whole("PROACTIVE_DAILY_TOKEN_LIMIT", 7_000_000)
 DAILY_COST_LIMIT_USD = env.amount("DAILY_COST_LIMIT_USD", 200)
+
+# Being watched
+MONITORING_TOKEN = env.secret("MONITORING_TOKEN")
+DEAD_MAN_URL = env.url("DEAD_MAN_URL")
 
 # ---- From here on: Django's own, nothing to set ----
 
@@ -71,7 +79,19 @@ DATABASES["default"] |= {
     # Statements are prepared when they come the third time: a third less of the server's CPU. A PgBouncer before the
     # server must pool sessions (NOTIFY and advisory locks need that too). In DATABASE_URL, ?prepare_threshold=None
     # turns it off.
-    "OPTIONS": {"server_side_binding": True, "prepare_threshold": 2, "connect_timeout": 10}
+    "OPTIONS": {
+        "server_side_binding": True,
+        "prepare_threshold": 2,
+        "connect_timeout": 10,
+        "tcp_user_timeout": 20_000,  # ms; a server that went without a word is missed
+        "keepalives_idle": 15,  # s; listening connections send nothing by which they would miss it
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        # A statement that runs away is ended. So is a transaction whose process was stopped: it holds rows that others
+        # wait for. A PgBouncer refuses this unless told to ignore it; in DATABASE_URL, ?options= turns it off.
+        "options": "-c statement_timeout=120s -c idle_in_transaction_session_timeout=60s",
+        "application_name": f"agent {env.program()}",
+    }
     | DATABASES["default"].get("OPTIONS", {}),
     "TEST": {"NAME": env.text("TEST_DATABASE_NAME", "test_agent")},
 }
@@ -171,7 +191,7 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"()": "agent_site.logs.RedactingFormatter"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "handlers": {"stderr": {"class": "agent_site.logs.FollowingHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": "INFO"},
     "loggers": {
         "django": {"handlers": [], "level": "INFO"},
@@ -182,6 +202,7 @@ LOGGING = {
         "httpx2": {"level": "WARNING"},
         "httpcore": {"level": "WARNING"},
         "telegram": {"level": "WARNING"},
+        "mcp": {"level": "WARNING"},  # it logs the ids of sessions
     },
 }
 

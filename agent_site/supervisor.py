@@ -15,12 +15,13 @@ from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing.connection import wait
 from multiprocessing.context import ForkProcess
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.db import connections
 
-from agent_site import embedded_postgres, watch
+from agent_site import embedded_postgres, log_files, logs, watch
 from agent_site.services import Service
 from common import backoff
 from common.errors import AgentError
@@ -99,7 +100,7 @@ class Child:
 
     def _pause(self) -> float:
         self.failures = 0 if time.monotonic() - self.started > HEALTHY_SECONDS else self.failures + 1
-        return min(30.0, 0.1 * 2.0**self.failures)
+        return max(0.1, backoff.delay(self.failures))
 
 
 def _live(service: Service, supervisor: int) -> None:
@@ -141,7 +142,7 @@ class Supervisor:
         self.stop = StopFlag()
         self.on_tick = on_tick
         self.watch = watch.Watch()
-        self.next_look = time.monotonic()
+        self.next_look = time.monotonic() + watch.LOOK_SECONDS
         self.owns_postgres = not settings.DATABASE_URL
 
     def run(self) -> None:
@@ -188,11 +189,23 @@ class Supervisor:
                 child.kill_alone()
         if self.owns_postgres and not embedded_postgres.is_running(settings.DATA_DIR):
             self._revive_postgres()
+        self._look_after_logs()
+
+    def _look_after_logs(self) -> None:
+        """A full disk must not end the supervisor."""
+        try:
+            log = os.environ.get(logs.FILE_VARIABLE)
+            if log and log_files.rotate(Path(log), writers=[os.getpid()]):
+                logs.follow(Path(log))  # what is forked from now on begins with the new file
+            if self.owns_postgres:
+                log_files.tidy_server(settings.DATA_DIR / "postgres" / "logs")
+        except OSError as error:
+            logger.warning("The log files could not be rotated: %s", error)
 
     def _told(self) -> dict[str, Any]:
         """What the supervisor's heartbeat says of its children: restarts of each, and deaths in a row."""
         return {
-            "restarts": {child.service.name: child.restarts for child in self.children},
+            "restarts_of": {child.service.name: child.restarts for child in self.children},
             "failing": {child.service.name: child.failures for child in self.children if child.is_failing()},
         }
 

@@ -4,6 +4,8 @@ import plistlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from agent_site.logs import FILE_VARIABLE
+
 NAME = "server-agent"
 LABEL = "org.server-agent"
 WATCHDOG_SECONDS = 60
@@ -95,7 +97,11 @@ def launchd_plist(place: Place) -> str:
         "RunAtLoad": True,
         "KeepAlive": True,
         "ExitTimeOut": STOP_SECONDS,
-        "EnvironmentVariables": {"PATH": "/opt/homebrew/bin:/usr/local/bin:/usr/bin:/bin", "PYTHONUNBUFFERED": "1"},
+        "EnvironmentVariables": {
+            "PATH": "/opt/homebrew/bin:/usr/local/bin:/usr/bin:/bin",
+            "PYTHONUNBUFFERED": "1",
+            FILE_VARIABLE: log,  # it is rotated by the product itself
+        },
         "StandardOutPath": log,
         "StandardErrorPath": log,
     }

@@ -11,5 +11,6 @@ urlpatterns = [
     path("health", views.health, name="health"),
     path("health/live", views.alive, name="alive"),
     path("stats", views.stats, name="stats"),
+    path("metrics", views.metrics, name="metrics"),
     path("", include("telegram_bridge.urls")),
 ]

@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from gunicorn.app.base import BaseApplication
 
+from agent_site import dead_man
 from common.errors import AgentError
 from common.processes import die_with_parent
 
@@ -67,11 +68,12 @@ def serve(listening: socket.socket | None = None) -> None:
         "threads": THREADS,
         "preload_app": True,
         "keepalive": 75,
-        "timeout": 60,
+        "timeout": 30,  # s without a sign of life of a worker, not the longest request
         "graceful_timeout": 8,
         "worker_tmp_dir": "/dev/shm" if os.path.isdir("/dev/shm") else None,
         "control_socket_disable": True,
         "loglevel": "warning",
+        "post_worker_init": lambda worker: dead_man.start(),
         "post_fork": lambda arbiter, worker: die_with_parent(worker.ppid),
     }
     Gunicorn(options).run()

@@ -10,7 +10,7 @@ from agents.recording import Held
 from agents.resume import Conversation, is_permitted, rebuild
 from approvals.errors import ApprovalRequired
 from common import lease, queue
-from common.errors import Stopped
+from common.errors import AgentError, Stopped
 from llm import gateway
 from llm.errors import ModelOutputInvalid, ModelRejected
 from llm.types import CallTag, ModelReply, ModelRequest, Purpose, Scope
@@ -28,7 +28,10 @@ def advance(run: Run) -> Run:
     until = time.monotonic() + limits.SHARE_SECONDS
     with lease.held(run) as epoch:
         reread(run)  # what was read before the claim may be another worker's past
+        run.lease_epoch = epoch
         held = Held(run=run, epoch=epoch)
+        if run.draft:
+            recording.draft_drop(held)  # half a text that a dead worker has left
         try:
             while run.state == Run.State.READY and time.monotonic() < until and not queue.draining():
                 step(held)
@@ -72,7 +75,12 @@ def think(held: Held, conversation: Conversation) -> ModelReply:
     )
     tag = CallTag(scope=Scope(run.scope), job_ref=run.job_ref, thread_ref=run.thread_ref, person_ref=run.person_ref)
     draft = recording.Draft(held)
-    reply = gateway.call(request, tag=tag, stop=held.must_stop, on_text=draft.add)
+    try:
+        reply = gateway.call(request, tag=tag, stop=held.must_stop, on_text=draft.add)
+    except AgentError:
+        if draft.text:
+            recording.draft_drop(held)  # nobody may take half an answer for one
+        raise
     recording.model_step(held, conversation, reply=reply, seconds=time.monotonic() - began)
     return reply
 

@@ -22,7 +22,7 @@ DRAFT_SECONDS = 0.5
 # With the last write of a run its lease is given back, in the same statement.
 FREE: dict[str, Any] = {"lease_owner": "", "lease_expires_at": None}
 MUST_STOP = """
-SELECT r.stop_requested, EXISTS (SELECT 1 FROM ops_switch s WHERE s.name = 'freeze' AND s."on")
+SELECT r.stop_requested OR r.lease_epoch <> %s, EXISTS (SELECT 1 FROM ops_switch s WHERE s.name = 'freeze' AND s."on")
 FROM agents_run r WHERE r.id = %s
 """
 
@@ -39,7 +39,8 @@ class Held:
         lease.fence(self.run, self.epoch)
 
     def must_stop(self) -> bool:
-        """Whether the run was cancelled or everything is frozen: one query, asked every 250 ms by what takes long."""
+        """Whether the run was cancelled or taken over, or everything is frozen: one query, asked every 250 ms by what
+        takes long. So a worker that was stopped and wakes after a takeover ends its call at once."""
         return any(self._flags())
 
     def check_stop(self) -> None:
@@ -52,7 +53,7 @@ class Held:
 
     def _flags(self) -> tuple[bool, bool]:
         with connection.cursor() as cursor:
-            cursor.execute(MUST_STOP, [self.run.pk])
+            cursor.execute(MUST_STOP, [self.epoch, self.run.pk])
             stopped, frozen = cursor.fetchone() or (True, False)
         return bool(stopped), bool(frozen)
 
@@ -73,6 +74,13 @@ class Draft:
             mine = Run.objects.filter(pk=self.held.run.pk, lease_epoch=self.held.epoch)
             mine.update(draft=self.text)
             bus.notify(DRAFT_CHANNEL, str(self.held.run.pk))
+
+
+def draft_drop(held: Held) -> None:
+    """Take half a text away: its turn was not finished."""
+    mine = Run.objects.filter(pk=held.run.pk, lease_epoch=held.epoch).exclude(draft="")
+    if mine.update(draft=""):
+        bus.notify(DRAFT_CHANNEL, str(held.run.pk))
 
 
 def model_step(held: Held, conversation: Conversation, *, reply: ModelReply, seconds: float) -> Step:

@@ -65,9 +65,12 @@ def run_answer(*, run: Run, permit: list[dict[str, Any]], refuse: dict[str, str]
 
 @joined
 def run_retry(*, run: Run) -> Run:
-    """Let a failed or interrupted run go on from its last saved step; one that failed gets its limits anew."""
+    """Let a failed or interrupted run go on from its last saved step; one that failed gets its limits anew.
+
+    One that has ended or waits for a person by now is looked at again, for its job to be told.
+    """
     run = Run.objects.select_for_update(no_key=True).get(pk=run.pk)
-    if run.state != Run.State.READY:
+    if run.state == Run.State.FAILED:
         taken = run.steps.count()
         move(run, to=Run.State.READY, expected=[Run.State.FAILED], error="", finished_at=None, limits_from=taken)
     queue.enqueue("run.advance", run.pk)

@@ -6,7 +6,9 @@ from approvals.models import Approval
 from common import discovery
 
 Handler = Callable[[Approval], None]
+TalkHandler = Callable[[Approval, str, str, str], None]
 _handlers: dict[str, Handler] = {}
+_talks: dict[str, TalkHandler] = {}
 
 
 def register(kind: str) -> Callable[[Handler], Handler]:
@@ -24,3 +26,20 @@ def handler_of(kind: str) -> Handler:
     if kind not in _handlers:
         discovery.load("approval_handlers")
     return _handlers[kind]
+
+
+def register_talk(kind: str) -> Callable[[TalkHandler], TalkHandler]:
+    """Decorator: `handler(approval, verb, text, actor)` is told what a person says about an open card of this kind:
+    `text` is empty where he has only pressed the button and his words are still to come."""
+
+    def keep(handler: TalkHandler) -> TalkHandler:
+        _talks[kind] = handler
+        return handler
+
+    return keep
+
+
+def talk_of(kind: str) -> TalkHandler:
+    """Who is told what is said about the cards of a kind. Raises KeyError where nobody is: it offers no such button."""
+    discovery.load("approval_handlers")
+    return _talks[kind]

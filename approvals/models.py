@@ -9,6 +9,7 @@ class Approval(models.Model):
         PLAN = "plan", "Plan"
         TOOL = "tool", "Tool call"
         RETRY = "retry", "Retry"
+        QUESTION = "question", "Question"
 
     class State(models.TextChoices):
         PENDING = "pending", "Waiting"
@@ -16,6 +17,12 @@ class Approval(models.Model):
         REJECTED = "rejected", "Rejected"
         SUPERSEDED = "superseded", "Superseded"
         EXPIRED = "expired", "Expired"
+
+    class Talk(models.TextChoices):
+        """Choices that decide nothing yet: a person's words follow."""
+
+        EDIT = "edit", "A change"
+        ASK = "ask", "A question"
 
     kind = models.CharField(max_length=20, choices=Kind)
     subject = models.CharField(max_length=60, help_text="The row asked about, such as job:12.")
@@ -31,6 +38,10 @@ class Approval(models.Model):
     decided_via = models.CharField(max_length=20, blank=True)
     decision = models.CharField(max_length=20, blank=True)
     note = models.TextField(blank=True)
+    listening = models.CharField(
+        max_length=10, blank=True, choices=Talk, help_text="What the next message of the listener is about this card."
+    )
+    listener = models.CharField(max_length=60, blank=True)
 
     class Meta:
         constraints = [

@@ -7,7 +7,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from approvals.errors import ApprovalStale, UnknownChoice
-from approvals.handlers import handler_of
+from approvals.handlers import handler_of, talk_of
 from approvals.models import Approval
 from common.rows import insert
 from common.state import StateConflict, move
@@ -18,6 +18,8 @@ State = Approval.State
 VIA = {"telegram": "Telegram", "web": "the web chat", "terminal": "the terminal", "admin": "the admin"}
 NO, SKIP = "cancel", "skip"
 REFUSALS = (NO, SKIP)
+EDIT, ASK = Approval.Talk.EDIT.value, Approval.Talk.ASK.value
+TALK = (EDIT, ASK)
 
 
 @joined
@@ -49,7 +51,8 @@ def approval_ask(
 def approval_decide(*, approval_id: int, revision: int, choice: str, actor: str, via: str, note: str = "") -> Approval:
     """Record the first answer to this very revision, and tell whoever asked, in one transaction.
 
-    Raises ApprovalStale (with a sentence saying what happened instead) and UnknownChoice.
+    "edit" and "ask" are no answers: the card stays open, and `note`, or else the actor's next message, is what is to
+    be changed or asked. Raises ApprovalStale (with a sentence saying what happened instead) and UnknownChoice.
     """
     approval = Approval.objects.select_for_update(no_key=True).filter(pk=approval_id, revision=revision).first()
     if approval is None:
@@ -57,6 +60,8 @@ def approval_decide(*, approval_id: int, revision: int, choice: str, actor: str,
     _check_open(approval)
     if choice not in dict(approval.choices):
         raise UnknownChoice
+    if choice in TALK:
+        return _talk(approval, verb=choice, text=note.strip(), actor=actor)
     move(
         approval,
         to=State.REJECTED if choice in REFUSALS else State.APPROVED,
@@ -75,6 +80,31 @@ def approval_decide(*, approval_id: int, revision: int, choice: str, actor: str,
     )
     handler_of(approval.kind)(approval)
     return approval
+
+
+def _talk(approval: Approval, *, verb: str, text: str, actor: str) -> Approval:
+    """The words are here already, or those of the actor's next message are waited for."""
+    approval.listening, approval.listener = ("", "") if text else (verb, actor)
+    approval.save(update_fields=["listening", "listener"])
+    talk_of(approval.kind)(approval, verb, text, actor)
+    return approval
+
+
+@joined
+def approval_heard(*, approval: Approval, actor: str, replied: bool) -> str:
+    """What a message of `actor` means to an open card: "edit", "ask", or "" where it is about something else.
+
+    `replied`: the message answers the card itself, which changes it unless a question was announced. The card listens
+    no more afterwards. The row is locked until the transaction ends.
+    """
+    row = Approval.objects.select_for_update(no_key=True).filter(pk=approval.pk, state=State.PENDING).first()
+    if row is None or row.expires_at <= timezone.now():
+        return ""
+    verb = row.listening if row.listener == actor else ""
+    if verb:
+        Approval.objects.filter(pk=row.pk).update(listening="", listener="")
+    offered = dict(row.choices)
+    return verb or (EDIT if replied and EDIT in offered else "")
 
 
 def where(approval: Approval) -> str:

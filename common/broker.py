@@ -22,6 +22,10 @@ INSERT = """
     WITH added AS (INSERT INTO django_q_ormq (key, payload, lock) VALUES (%s, %s, now()) RETURNING id)
     SELECT id, pg_notify(%s, id::text) FROM added
 """
+INSERT_LATER = """
+    INSERT INTO django_q_ormq (key, payload, lock) VALUES (%s, %s, clock_timestamp() + make_interval(secs => %s))
+    RETURNING id
+"""
 CLAIM = f"""
     UPDATE django_q_ormq SET lock = now() + make_interval(secs => %s) WHERE id = (
         SELECT id FROM django_q_ormq WHERE key = %s AND lock <= now() ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED
@@ -45,6 +49,14 @@ def insert(lane: str, payload: str) -> int:
     with connection.cursor() as cursor:
         cursor.execute(INSERT, [lane, payload, channel(lane)])
         row: tuple[int, str] = cursor.fetchone()
+    return row[0]
+
+
+def insert_later(lane: str, payload: str, *, after: float) -> int:
+    """Puts a package on a lane that nobody takes for so many seconds; a guard's look finds it within POLL_SECONDS."""
+    with connection.cursor() as cursor:
+        cursor.execute(INSERT_LATER, [lane, payload, after])
+        row: tuple[int] = cursor.fetchone()
     return row[0]
 
 

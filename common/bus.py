@@ -20,9 +20,10 @@ def notify(channel: str, payload: str = "") -> None:
         cursor.execute("SELECT pg_notify(%s, %s)", [channel, payload])
 
 
-def connect() -> psycopg.Connection[Any]:
-    """A connection of its own to the default database, in autocommit mode. The caller closes it."""
-    params = connection.get_connection_params()
+def connect(**changes: Any) -> psycopg.Connection[Any]:
+    """A connection of its own to the default database, in autocommit mode, with other parameters where `changes` names
+    them. The caller closes it."""
+    params = connection.get_connection_params() | changes
     for django_only in ("cursor_factory", "context"):
         params.pop(django_only, None)
     return psycopg.connect(**params, autocommit=True)

@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from django.db import DatabaseError, connection, models
+from django.db import Error, connection, models
 
-from common import processes
+from common import backoff, processes
 from common.errors import AgentError
 from common.rows import RELAXED, insert_where
 
@@ -188,10 +188,10 @@ class _Renewer(threading.Thread):
         except LeaseLost:
             logger.warning("The lease of %s %s was lost.", key[0].__name__, key[1])
             return self.remove(row, key[2])
-        except DatabaseError as error:
+        except Error as error:
             logger.warning("A lease could not be renewed, trying again: %s", str(error).strip())
             connection.close()
-            pause = 1.0
+            pause = 0.1 + backoff.delay(3)  # soon: what is not renewed in time is lost
         with self._lock:
             if key in self._held:
                 self._held[key] = (row, time.monotonic() + pause)

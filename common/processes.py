@@ -27,7 +27,7 @@ def die_with_parent(parent: int) -> None:
 
 
 def introduce(name: str) -> None:
-    """Has the connections that this process opens from now on carry its name, so that the server can tell them apart."""
+    """Has the connections that this process opens from now on carry its name: the server can tell them apart."""
     connections.settings["default"].setdefault("OPTIONS", {})["application_name"] = f"agent {name}"
 
 

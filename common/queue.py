@@ -64,8 +64,9 @@ def task(name: str, *, lane: Lane) -> Callable[[TaskFunction], TaskFunction]:
     return register
 
 
-def enqueue(name: str, row_id: int) -> None:
-    """Asks the cluster to run task `name` for a row once the current transaction has committed. One SQL round trip."""
+def enqueue(name: str, row_id: int, *, after: float = 0.0) -> None:
+    """Asks the cluster to run task `name` for a row once the current transaction has committed, and (about 2 s more or
+    less) `after` so many seconds. One SQL round trip."""
     registered = find(name)
     package = {
         "id": uuid.uuid4().hex,
@@ -75,7 +76,10 @@ def enqueue(name: str, row_id: int) -> None:
         "kwargs": {},
         "started": timezone.now(),
     }
-    broker.insert(registered.lane.value, SignedPackage.dumps(package))
+    if after > 0:
+        broker.insert_later(registered.lane.value, SignedPackage.dumps(package), after=after)
+    else:
+        broker.insert(registered.lane.value, SignedPackage.dumps(package))
 
 
 def run_now(name: str, row_id: int) -> None:

@@ -21,6 +21,8 @@ SECRET_SETTINGS = (
     "CLAUDE_CODE_OAUTH_TOKEN",
     "HAIKU_API_KEY",
     "ADMIN_PASSWORD",
+    "MONITORING_TOKEN",
+    "DEAD_MAN_URL",
 )
 
 # Formats that give a key away wherever it stands: Anthropic and OpenRouter, GitHub, AWS, Telegram bots, private keys.

@@ -5,14 +5,17 @@ from typing import Any
 from agents.services import run_answer
 from approvals import handlers
 from approvals.models import Approval
-from approvals.services import SKIP, where
+from approvals.services import NO, SKIP, where
 from jobs.models import Job
+from jobs.services.answer import question_talked
 from jobs.services.end import done_so_far, job_cancel, job_retry
 from jobs.services.execute import job_start
 from jobs.services.moves import job_move
+from jobs.services.talk import card_talked
 from jobs.services.told import told_of
 from jobs.states import State
 from threads.services import card_close, say
+from tools.mcp.questions import question_answer
 
 
 def _job(approval: Approval) -> Job:
@@ -48,6 +51,23 @@ def calls_decided(approval: Approval) -> None:
         _expired(job, approval)
 
 
+@handlers.register(Approval.Kind.QUESTION)
+def question_decided(approval: Approval) -> None:
+    """The answer goes to the server that asked, by making its call again; "Decline" tells it no; Cancel ends the job.
+
+    Raises BadAnswer where it doesn't fit: the card stays open.
+    """
+    job = _job(approval)
+    if approval.state == Approval.State.EXPIRED:
+        _expired(job, approval)
+    elif approval.decision == NO:
+        _cancelled(job, approval)
+    else:
+        question_answer(question_id=approval.card["question"], choice=approval.decision, note=approval.note)
+        line = f"✖ Declined {where(approval)}" if approval.decision == SKIP else f"✔ Answered {where(approval)}"
+        _go_on(job, approval, permit=[], refuse={}, line=line)
+
+
 @handlers.register(Approval.Kind.RETRY)
 def retry_decided(approval: Approval) -> None:
     """Retry puts the job back into the queue; "Leave it" gives it up; silence leaves it failed."""
@@ -57,6 +77,19 @@ def retry_decided(approval: Approval) -> None:
     elif approval.state == Approval.State.REJECTED:
         card_close(approval=approval, line=f"Left as it is {where(approval)}")
         job_move(job, to=State.DEAD, actor=approval.decided_by, reason=f"Given up {where(approval)}.")
+
+
+@handlers.register_talk(Approval.Kind.PLAN)
+@handlers.register_talk(Approval.Kind.TOOL)
+def talked(approval: Approval, verb: str, text: str, actor: str) -> None:
+    """Change… and Ask…, with the words or before them."""
+    card_talked(approval, verb, text, actor)
+
+
+@handlers.register_talk(Approval.Kind.QUESTION)
+def answered(approval: Approval, verb: str, text: str, actor: str) -> None:
+    """Write the answer…, with the words or before them."""
+    question_talked(_job(approval), approval, text, actor)
 
 
 def _go_on(job: Job, approval: Approval, *, permit: list[dict[str, Any]], refuse: dict[str, str], line: str) -> None:

@@ -1,5 +1,6 @@
 """The commands about jobs, the same in every channel."""
 
+from approvals.models import Approval
 from approvals.services import approval_decide
 from common.commands import Call, all_commands, command
 from jobs.errors import JobNotFound
@@ -71,6 +72,23 @@ def approve(call: Call) -> str:
         via=call.via,
     )
     return f"OK. Job {job.pk} goes on."
+
+
+@command("answer", help="answer what a tool asks: /answer 12 TEXT")
+def answer(call: Call) -> str:
+    job = _named(call, (State.AWAITING,), "answer")
+    approval = approval_waiting(job)
+    if approval is None or approval.kind != Approval.Kind.QUESTION:
+        return f"Job {job.pk} asks no question."
+    approval_decide(
+        approval_id=approval.pk,
+        revision=approval.revision,
+        choice=approval.choices[0][0],
+        actor=call.actor,
+        via=call.via,
+        note=call.argument.partition(" ")[2],
+    )
+    return f"Sent. Job {job.pk} goes on."
 
 
 @command("cancel", help="stop a job: /cancel 12")

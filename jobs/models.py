@@ -31,7 +31,18 @@ class Job(Leased):
     approval = models.ForeignKey(Approval, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     run = models.OneToOneField(Run, null=True, blank=True, on_delete=models.PROTECT, related_name="job")
     attempts = models.PositiveIntegerField(default=0, help_text="Tries that a passing fault has cost.")
+    failures = models.JSONField(
+        default=dict, blank=True, editable=False, help_text="Passing faults by cause, since the work last got on."
+    )
+    failing_since = models.DateTimeField(null=True, blank=True, editable=False)
+    failing_step = models.PositiveIntegerField(
+        default=0, editable=False, help_text="What could not be done: 0 the classification, else a step of the run."
+    )
+    wait_told = models.BooleanField(default=False, editable=False, help_text="Whether the person knows that it waits.")
     not_before = models.DateTimeField(null=True, blank=True)
+    cause = models.CharField(
+        max_length=200, blank=True, help_text="Of its failure, in a few words: failures are grouped by it."
+    )
     error = models.TextField(blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     moved_at = models.DateTimeField(auto_now_add=True)
@@ -46,6 +57,8 @@ class Job(Leased):
             # What blocks a thread, what the sweep looks at, what the front page shows.
             models.Index(fields=["thread", "id"], name="job_open", condition=Q(state__in=OPEN)),
             models.Index(fields=["state", "-id"], name="job_by_state"),
+            # The dead letters, grouped by cause.
+            models.Index(fields=["cause"], name="job_dead_letters", condition=Q(state=State.FAILED)),
         ]
         ordering = ["-id"]
 
@@ -85,3 +98,24 @@ class JobEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.from_state or 'new'} → {self.to_state}"
+
+
+class Question(Leased):
+    """A question about an open card; its answer comes from a model, once."""
+
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="questions")
+    approval = models.ForeignKey(Approval, on_delete=models.CASCADE, related_name="questions")
+    message = models.OneToOneField(Message, on_delete=models.CASCADE, related_name="question")
+    attempts = models.PositiveIntegerField(default=0)
+    asked_at = models.DateTimeField(auto_now_add=True)
+    answered_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes = [
+            # What the sweep looks at.
+            models.Index(fields=["id"], name="question_open", condition=Q(answered_at__isnull=True)),
+        ]
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"question {self.pk} about job {self.job_id}"

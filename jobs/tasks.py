@@ -3,7 +3,7 @@
 import os
 
 from common.queue import Lane, task
-from jobs.services import begin, execute, outages, recover
+from jobs.services import begin, execute, outages, recover, talk
 from ops.models import Outage
 
 _outages: dict[int, list[Outage]] = {}
@@ -31,6 +31,12 @@ def run_advance(run_id: int) -> None:
     """Take the next steps of a run."""
     after_outages()
     execute.run_advance(run_id)
+
+
+@task("job.question", lane=Lane.TALK)
+def job_question(question_id: int) -> None:
+    """Answer what was asked about an open card."""
+    talk.question_answer(question_id)
 
 
 def sweep() -> None:

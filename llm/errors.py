@@ -18,6 +18,17 @@ class Fate(StrEnum):
     UNKNOWN = "unknown"  # sent, and its end was not seen: charged in full
 
 
+class Cause(StrEnum):
+    """Why a model can't be reached right now; retries.py says how often each is borne."""
+
+    RATE_LIMIT = "rate limit"
+    OVERLOADED = "overloaded"
+    SERVER_ERROR = "server error"
+    CUT = "answer cut off"
+    SILENT = "no answer in time"
+    UNREACHABLE = "unreachable"
+
+
 class ModelError(AgentError):
     """The model call failed."""
 
@@ -30,6 +41,8 @@ class ModelError(AgentError):
 class ModelUnavailable(ModelError):
     """The model can't be reached right now; it will be tried again."""
 
+    # `retry_after`: seconds that the provider asks to wait, up to a week; None where it says nothing.
+
     def __init__(
         self,
         message: str = "",
@@ -37,13 +50,20 @@ class ModelUnavailable(ModelError):
         fate: Fate = Fate.UNKNOWN,
         request_id: str = "",
         retry_after: float | None = None,
+        cause: Cause = Cause.UNREACHABLE,
     ) -> None:
         super().__init__(message, fate=fate, request_id=request_id)
         self.retry_after = retry_after
+        self.cause = cause
 
 
 class ModelRejected(ModelError):
     """The model's provider refused the request, and would again."""
+
+
+class ModelKeyRefused(ModelRejected):
+    """The provider lets nobody in with this key (wrong, revoked, out of credit): no call can work until that is put
+    right."""
 
 
 class ModelOutputInvalid(ModelError):

@@ -20,8 +20,8 @@ from budget.prices import Usage, usage_from_api
 from common import background
 from common.errors import Frozen, StopCheck, Stopped
 from common.text import redact
-from llm import body, routing, schema
-from llm.errors import Fate, ModelError, ModelOutputInvalid, ModelUnavailable
+from llm import body, health, routing, schema
+from llm.errors import Cause, Fate, ModelError, ModelOutputInvalid, ModelUnavailable
 from llm.providers import anthropic as provider
 from llm.types import CallTag, ModelReply, ModelRequest
 
@@ -60,6 +60,7 @@ def call(
         answer = _send(request, route=route, wire=wire, watch=watch)
     except BaseException as error:
         _close_failed(reservation, error, latency_ms=_since(began))
+        health.heard(error)
         raise
     entry = budget.settle(
         reservation=reservation,
@@ -69,6 +70,7 @@ def call(
         latency_ms=_since(began),
         stop_reason=answer.stop_reason,
     )
+    health.heard(None)
     # After the call is settled: a failure of the caller's own must not make a known usage an unknown one.
     watch.hand_on()
     return _checked(_reply(answer, entry, usage), request)
@@ -89,7 +91,8 @@ def _send(request: ModelRequest, *, route: routing.Route, wire: dict[str, Any], 
         return background.run(streaming, stop=watch, timeout=request.time_limit)
     except TimeoutError:
         limit = f"{request.time_limit:g} s"
-        raise ModelUnavailable(f"The model did not finish within {limit}, and the call was cut.") from None
+        told = f"The model did not finish within {limit}, and the call was cut."
+        raise ModelUnavailable(told, cause=Cause.SILENT) from None
     except Stopped:
         raise (Frozen() if watch.frozen or _is_frozen() else Stopped()) from None
 

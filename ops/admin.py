@@ -6,11 +6,11 @@ from django import forms
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 
-from common.admin import CockpitAdmin, link_column, page_of
+from common.admin import CockpitAdmin, link_column, page_of, state_column
 from common.dialogs import Dialog, LineWidget, PasswordWidget, act, actor_of, dialog
 from common.panels import Panel, ago, badge, panels_of
 from ops import secrets
-from ops.models import AuditEvent, Heartbeat, Notice, Secret, Switch
+from ops.models import AuditEvent, Connection, Heartbeat, Notice, Outage, Secret, Switch
 from ops.switches import is_on, switch_set
 
 
@@ -78,6 +78,27 @@ class HeartbeatAdmin(CockpitAdmin):
     @admin.display(description="got something done", ordering="progressed_at")
     def progressed(self, row: Heartbeat) -> str:
         return ago(row.progressed_at)
+
+
+@page_of(Connection, label="connection")
+class ConnectionAdmin(CockpitAdmin):
+    list_display = ("name", "host", state_column(), "since", "answered", "failures", "last_error", "next_try_at")
+    list_filter = ("state",)
+    list_before_template = "admin/connections_note.html"
+
+    @admin.display(description="last answer", ordering="last_ok_at")
+    def answered(self, row: Connection) -> str:
+        return ago(row.last_ok_at)
+
+
+@page_of(Outage, label="outage")
+class OutageAdmin(CockpitAdmin):
+    list_display = ("id", "began_at", "ended_at", "lasted", "digested_at")
+    list_before_template = "admin/outages_note.html"
+
+    @admin.display(description="lasted")
+    def lasted(self, row: Outage) -> str:
+        return str(row.ended_at - row.began_at).partition(".")[0]
 
 
 @page_of(Notice, label="notice")

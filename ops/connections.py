@@ -13,7 +13,6 @@ from typing import Any
 from django.db import Error, connection
 
 from common.host import host_id
-from common.host import host_id
 from common.rows import RELAXED
 from common.text import redact, shorten
 from ops.models import Connection
@@ -63,11 +62,6 @@ class _Memo:
 
 
 _memos: dict[tuple[str, str], _Memo] = {}
-
-
-def host_id() -> str:
-    """The name of this host in the rows."""
-    return host_id()
 
 
 def connection_ok(name: str, *, host: str | None = None) -> None:

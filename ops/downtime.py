@@ -40,8 +40,9 @@ def gap_tell(began: datetime, ended: datetime) -> Notice | None:
     """Tell the master that messages of that time may be lost, because Telegram has not kept them."""
     hours = (ended - began).total_seconds() / 3600
     text = (
-        f"Nothing could be received from {began:%Y-%m-%d %H:%M} to {ended:%Y-%m-%d %H:%M} UTC ({hours:.0f} h). Telegram "
-        f"keeps messages for 24 h only: what was sent before {ended - TELEGRAM_KEEPS:%Y-%m-%d %H:%M} UTC may be missing. "
+        f"Nothing could be received from {began:%Y-%m-%d %H:%M} to {ended:%Y-%m-%d %H:%M} UTC ({hours:.0f} h). "
+        "Telegram keeps messages for 24 h only: what was sent before "
+        f"{ended - TELEGRAM_KEEPS:%Y-%m-%d %H:%M} UTC may be missing. "
         "Look into your chats, and send again what has no answer."
     )
     return notice(kind="gap", key=began.isoformat(), text=text, severity=Notice.Severity.WARNING)

@@ -19,10 +19,11 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """What one check found; `reason` is a sentence, empty when all is well."""
+    """What one check found; `reason` is a sentence, empty when all is well; `better` says what would mend it."""
 
     level: Level
     reason: str = ""
+    better: str = ""
 
 
 _checks: dict[str, Callable[[], Result]] = {}

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -34,7 +35,7 @@ def beat(name: str, *, progressed: bool = False, detail: dict[str, Any] | None =
 
 
 def rest(pids: Iterable[int]) -> None:
-    """Mark these processes of this host as ended on purpose: nobody misses them. Their next beat takes the mark away."""
+    """Mark these processes of this host as ended on purpose: nobody misses them. The next beat takes the mark away."""
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE ops_heartbeat SET alive_at = now(), detail = detail || %s WHERE host = %s AND pid = ANY(%s)",

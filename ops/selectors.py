@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 
+from django.db.models import Q
 from django.utils import timezone
 
 from ops.models import Connection, Heartbeat, Notice, Outage, Switch
@@ -12,6 +13,8 @@ ENDED = "ended"
 """What the detail of a process says that was ended on purpose."""
 UNHEARD_AFTER = timedelta(hours=2)
 """A failure that nobody has met again for so long says nothing of now."""
+DEGRADED_FOR = timedelta(minutes=10)
+"""So long counts a single failure that nobody has followed up."""
 
 
 def processes() -> list[Heartbeat]:
@@ -37,8 +40,11 @@ def notices_uncarried(limit: int = 5) -> list[Notice]:
 
 def connections_failing(*names: str) -> list[Connection]:
     """Those of these connections that are degraded or down, as far as anybody has said so lately."""
-    failing = Connection.objects.filter(name__in=names).exclude(state=Connection.State.CONNECTED)
-    return list(failing.filter(seen_at__gt=timezone.now() - UNHEARD_AFTER))
+    now = timezone.now()
+    lately = Q(state=Connection.State.DOWN, seen_at__gt=now - UNHEARD_AFTER) | Q(
+        state=Connection.State.DEGRADED, seen_at__gt=now - DEGRADED_FOR
+    )
+    return list(Connection.objects.filter(lately, name__in=names))
 
 
 def outages_since(at: datetime) -> list[Outage]:

@@ -15,6 +15,9 @@ from threads.errors import DeliveryPermanent, DeliveryTransient
 CHAT_SECONDS, GROUP_SECONDS, CHAT_BURST = 1.0, 60 / 17, 3
 BOT = Rate(key="bot", seconds=1 / 29.5, burst=5)
 
+ROW = 3
+"""Buttons beside each other that a phone still shows with their words."""
+
 
 class TelegramChannel:
     """https://core.telegram.org/bots/api#sendmessage"""
@@ -49,14 +52,14 @@ class TelegramChannel:
 
 
 def _buttons(outgoing: Outgoing) -> list[list[tuple[str, str]]]:
-    """One row of buttons: label, and data that names approval, revision and choice."""
+    """Rows of buttons: label, and data that names approval, revision and choice."""
     if outgoing.approval_id is None or not outgoing.buttons:
         return []
     row = [
         (label, button_data(approval_id=outgoing.approval_id, revision=outgoing.revision, choice=word))
         for word, label in outgoing.buttons
     ]
-    return [row]
+    return [row[at : at + ROW] for at in range(0, len(row), ROW)]
 
 
 def _sorted(error: TelegramTransient | TelegramPermanent) -> DeliveryTransient | DeliveryPermanent:

@@ -13,7 +13,8 @@ from common.errors import AgentError
 from common.text import shorten
 from ops import audit
 from telegram_bridge import payloads
-from telegram_bridge.inbound import PressRefused, handle_stored, is_passing, reason_of
+from telegram_bridge.failures import is_passing, reason_of
+from telegram_bridge.inbound import PressRefused, handle_stored
 from telegram_bridge.models import TelegramUpdate
 
 logger = logging.getLogger(__name__)

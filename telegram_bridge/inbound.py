@@ -7,34 +7,28 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import InterfaceError, InternalError, OperationalError, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from approvals.services import approval_decide
 from common import bus
-from common.dead_letters import cause_of
 from common.errors import AgentError
 from common.rows import insert_new
 from common.state import move
-from common.text import redact, shorten
+from common.text import shorten
 from jobs.services.intake import Inbound, message_receive
-from ops.models import Notice
-from ops.notices import notice
-from telegram_bridge import payloads
+from telegram_bridge import failures, payloads
 from telegram_bridge.models import TelegramUpdate
 from telegram_bridge.settings import bot_id
 from threads.models import Message, Person, Thread
 from threads.people import person_find_or_make
-from threads.services import card_was_sent_to, message_edit, say
+from threads.services import card_was_sent_to, message_edit
 
 logger = logging.getLogger(__name__)
 State = TelegramUpdate.State
 CHANNEL = "telegram"
 ACK_CHANNEL = "telegram_ack"
 STRANGER_UPDATES_A_DAY = 20
-# What has nothing to do with the update itself. A deadlock or a full disk is an OperationalError too.
-PASSING = (OperationalError, InterfaceError, InternalError, MemoryError, OSError)
-NOT_UNDERSTOOD = "I could not take in your last message; it is kept, and can be tried again in the admin."
 
 
 class PressRefused(AgentError):
@@ -67,27 +61,10 @@ def update_receive(update: dict[str, Any]) -> bool:
     except PressRefused as refused:
         return _keep(update, State.HANDLED, answer=refused)
     except Exception as error:
-        if is_passing(error):
+        if failures.is_passing(error):
             raise
         logger.exception("update %s could not be handled", update["update_id"])
-        return _keep(update, State.FAILED, error=reason_of(error))
-
-
-def is_passing(error: BaseException | None) -> bool:
-    """Whether an error, or what it came from, is a fault of the database or the machine: then the update is to come
-    again, and is no dead letter."""
-    while error is not None:
-        if isinstance(error, PASSING):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
-
-
-def reason_of(error: Exception) -> str:
-    """Why an update is a dead letter, for the person who looks at it."""
-    if isinstance(error, AgentError):
-        return redact(str(error))[:1000]
-    return redact(f"I can't handle this, which is a fault of mine: {type(error).__name__} {error}")[:1000]
+        return _keep(update, State.FAILED, error=failures.reason_of(error))
 
 
 def storable(update: dict[str, Any]) -> dict[str, Any]:
@@ -128,39 +105,8 @@ def _keep(update: dict[str, Any], state: str, *, error: str = "", answer: "Press
         if new and answer is not None:
             _acknowledge(answer.callback_id, str(answer))
         if new and state == State.FAILED:
-            _try_to_tell(row)
+            failures.tell(row, channel=CHANNEL, acknowledge=_acknowledge)
     return new
-
-
-def _try_to_tell(row: TelegramUpdate) -> None:
-    """Whatever is wrong with the update may be in the way here too; it is stored all the same."""
-    try:
-        with transaction.atomic():
-            _tell_of_failure(row)
-    except Exception as error:
-        if is_passing(error):
-            raise
-        logger.exception("nobody could be told that update %s failed", row.update_id)
-
-
-def _tell_of_failure(row: TelegramUpdate) -> None:
-    """Whoever wrote hears that it failed, and so does the master, once an hour for each cause."""
-    notice(
-        kind="dead letter",
-        key=f"update:{cause_of(row.error)}"[:200],
-        text=f"Something that came from Telegram could not be handled: {row.error} It is kept; the admin lists it under "
-        "dead letters, where it can be tried again.",
-        severity=Notice.Severity.WARNING,
-    )
-    origin = payloads.origin_of(row.payload)
-    if origin is None:
-        return
-    if origin.callback_id:
-        _acknowledge(origin.callback_id, "That failed. It is kept, and can be tried again in the admin.")
-    person = Person.objects.filter(channel=CHANNEL, external_id=str(origin.user_id)).first()
-    thread = Thread.objects.filter(channel=CHANNEL, address=str(origin.chat_id), topic=origin.topic).first()
-    if row.kind == "message" and thread is not None and person is not None and person.state == Person.State.ALLOWED:
-        say(thread=thread, text=NOT_UNDERSTOOD)
 
 
 def _row(update: dict[str, Any]) -> TelegramUpdate:

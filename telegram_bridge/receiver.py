@@ -158,12 +158,12 @@ class Receiver:
 
 
 HOOKED = (
-    "A webhook is set for this bot although updates are to come by polling. It is taken away; if it comes again, another "
-    "program uses the bot's token: stop that one."
+    "A webhook is set for this bot although updates are to come by polling. It is taken away; if it comes again, "
+    "another program uses the bot's token: stop that one."
 )
 DOUBLED = (
-    "Another program fetches this bot's updates with the same token. Stop that one, or get a new token from @BotFather: "
-    "until then each of the two gets only some of the messages."
+    "Another program fetches this bot's updates with the same token. Stop that one, or get a new token from "
+    "@BotFather: until then each of the two gets only some of the messages."
 )
 
 

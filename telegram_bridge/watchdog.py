@@ -51,7 +51,9 @@ def trouble(info: dict[str, Any], mode: Mode, *, seen_at: datetime | None) -> st
     An error of the past that nothing waits for any more is none; updates that wait while others come are a queue.
     """
     if info.get("url") != webhook_url():
-        return f"Telegram has {'another address' if info.get('url') else 'no webhook'} for this bot: somebody changed it"
+        return (
+            f"Telegram has {'another address' if info.get('url') else 'no webhook'} for this bot: somebody changed it"
+        )
     waiting, error_at = int(info.get("pending_update_count", 0)), int(info.get("last_error_date", 0))
     if not waiting or mode.checked_at is None:
         return ""

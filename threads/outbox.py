@@ -213,8 +213,12 @@ def _bury(head: Head, error: DeliveryPermanent | DeliveryTransient) -> None:
     a circle where his own chat is the broken one)."""
     reason = redact(str(error))
     found = Delivery.objects.filter(pk=head.id, state=State.SENDING)
-    if found.update(state=State.FAILED, error=reason) and head.purpose != Purpose.NOTICE:
-        text = f"Something could not be said in the chat {head.address}: {reason} The admin lists it under dead letters."
+    doubtful = isinstance(error, DeliveryTransient) and is_doubtful(head, error)
+    unknown_sends = head.unknown_sends + doubtful
+    if found.update(state=State.FAILED, error=reason, unknown_sends=unknown_sends) and head.purpose != Purpose.NOTICE:
+        text = (
+            f"Something could not be said in the chat {head.address}: {reason} The admin lists it under dead letters."
+        )
         notice(kind="dead letter", key=f"thread:{head.thread_id}", text=text, severity=Notice.Severity.WARNING)
 
 

@@ -98,9 +98,7 @@ def say(
     channel = channel_of(thread.channel)
     parts = split_utf16(text, channel.text_limit) or ["(empty)"]
     rows = [
-        Delivery(
-            thread=thread, text=part, job_ref=job_ref, message=message, purpose=purpose, **_arrival(channel.pulls)
-        )
+        Delivery(thread=thread, text=part, job_ref=job_ref, message=message, purpose=purpose, **_arrival(channel.pulls))
         for part in parts
     ]
     if approval is not None:
@@ -176,6 +174,7 @@ def delivery_resend(*, delivery: Delivery, actor: str) -> Delivery:
         job_ref=delivery.job_ref,
         copy_of=delivery,
     )
+    delivery.refresh_from_db(fields=["state"])
     if delivery.state != Delivery.State.FAILED or not insert_new(copy):
         raise NotResent
     audit.record(actor=actor, action="delivery resent", subject=f"delivery:{delivery.pk}", detail={"new": copy.pk})

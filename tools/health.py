@@ -1,7 +1,16 @@
-"""Is it well: the MCP servers that the owner wants connected."""
+"""Is it well: what confines commands, and the MCP servers that the owner wants connected."""
 
 from ops.health import Level, Result, register
+from tools import sandbox
 from tools.models import McpServer
+
+
+@register("sandbox")
+def confinement() -> Result:
+    """Asked of the system once per process."""
+    force = sandbox.in_force()
+    level = Level.DEGRADED if force.better else Level.OK
+    return Result(level=level, reason=force.holds, better=force.better)
 
 
 @register("mcp servers")

@@ -2,6 +2,7 @@
 
 import os
 import re
+import stat
 from enum import StrEnum
 from pathlib import Path
 
@@ -31,6 +32,15 @@ SECRET_NAMES = re.compile(
     r"|id_(rsa|dsa|ecdsa|ed25519)(_sk)?|.*\.(key|pem|p12|pfx|kdbx)"
 )
 PUBLIC_KEYS = ("/etc/ssl/certs", "/usr")
+# What administering a machine is mostly about. Of /etc only what every user of the machine may read.
+DEFAULT_READABLE = ("/etc", "/var/log", "/var/lib/dpkg", "/var/lib/apt/lists", "/var/cache/apt")
+FOR_ALL = ("/etc",)
+MAX_LOOKED_AT = 20_000
+
+
+def readable_folders() -> tuple[str, ...]:
+    """What may be read beside the workspace and the system's programs; the sandbox shows it at level read."""
+    return tuple(str(folder) for folder in getattr(settings, "TOOL_READABLE_DIRS", DEFAULT_READABLE))
 
 
 def workspace() -> Path:
@@ -40,23 +50,76 @@ def workspace() -> Path:
     return path.resolve()
 
 
-def real_path(path: str, *, home: Path | None = None) -> Path:
-    """`path` from the workspace, ~ as the service user's home unless `home` is given, links followed. May not exist."""
+def real_path(path: str, *, home: Path | None = None, base: str = "") -> Path:
+    """`path` from `base` in the workspace, ~ as the service user's home unless `home` is given, links followed.
+
+    May not exist.
+    """
     if path == "~" or path.startswith("~/"):
         path = str(home or Path.home()) + path[1:]
-    return Path(os.path.realpath(os.path.join(_base(), path)))
+    joined = os.path.join(_base(), base, path)
+    try:
+        return Path(os.path.realpath(joined))
+    except OSError:  # a link of /proc that leads into another process
+        return Path(os.path.normpath(joined))
 
 
-def zone_of(path: str, *, home: Path | None = None) -> Zone:
+def zone_of(path: str, *, home: Path | None = None, base: str = "") -> Zone:
     """The strictest zone of the path as written and of what it leads to."""
-    written = os.path.normpath(os.path.join(_base(), path))
-    real = str(real_path(path, home=home))
+    written = os.path.normpath(os.path.join(_base(), base, path))
+    real = str(real_path(path, home=home, base=base))
     if _protected(written) or _protected(real):
         return Zone.PROTECTED
     if _within(real, os.path.realpath(_base())):
-        return Zone.WORKSPACE
+        return Zone.OUTSIDE if _has_other_names(real) else Zone.WORKSPACE
     public = real in PUBLIC_FILES or any(_within(real, folder) for folder in PUBLIC_FOLDERS)
-    return Zone.READABLE if public else Zone.OUTSIDE
+    return Zone.READABLE if public or _is_readable(real) else Zone.OUTSIDE
+
+
+def is_code(path: str, *, base: str = "") -> bool:
+    """Whether it lies in the product's own code, which only its own way of proposing changes may touch."""
+    code, real = os.path.realpath(settings.BASE_DIR), str(real_path(path, base=base))
+    return _within(real, code) and not _within(real, os.path.realpath(_base()))
+
+
+def _has_other_names(real: str) -> bool:
+    """A hard link: what it is a link of may lie anywhere, a key for instance."""
+    try:
+        found = os.lstat(real)
+    except (OSError, ValueError):
+        return False
+    return stat.S_ISREG(found.st_mode) and found.st_nlink > 1
+
+
+def _is_readable(real: str) -> bool:
+    if not any(_within(real, folder) for folder in readable_folders()):
+        return False
+    return not any(_within(real, folder) for folder in FOR_ALL) or _for_all(real)
+
+
+def _for_all(real: str) -> bool:
+    """Whether every user of the machine may read it: what isn't there may be named."""
+    try:
+        mode = os.stat(real).st_mode
+    except (OSError, ValueError):
+        return not os.path.lexists(real)
+    return bool(mode & stat.S_IROTH) and (not stat.S_ISDIR(mode) or bool(mode & stat.S_IXOTH))
+
+
+def secrets_below(folder: str, *, home: Path | None = None, base: str = "") -> str | None:
+    """A key or a file with passwords somewhere below `folder`, None when there is none.
+
+    Where there are too many files to tell, the folder itself.
+    """
+    left = MAX_LOOKED_AT
+    for place, folders, files in os.walk(real_path(folder, home=home, base=base)):
+        left -= len(files) + len(folders)
+        for name in (*files, *folders):
+            if looks_secret(name) or name in SECRET_FOLDERS:
+                return os.path.join(place, name)
+        if left < 0:
+            return folder
+    return None
 
 
 def looks_secret(name: str) -> bool:

@@ -1,9 +1,14 @@
-"""Runs one command with limits of time, output, memory and number of processes, and ends all that it started."""
+"""Runs one command with limits of time, output, memory and number of processes, and ends all that it started.
+
+A command begins only when its start is known: it waits at a gate (`GATE`) that its worker opens once `on_process` has
+written down the pid. A worker that dies before leaves a gate that nobody opens, and the command ends unbegun; one that
+was stopped before and taken over finds its row changed, and never opens it. For whatever `on_process` could not write
+down, each process carries the call that it belongs to in its environment (marks.py), so that a takeover finds it.
+"""
 
 import contextlib
 import os
 import selectors
-import signal
 import subprocess
 import time
 from collections.abc import Callable
@@ -14,12 +19,16 @@ from pathlib import Path
 import psutil
 
 from common.errors import StopCheck
+from tools import marks
 from tools.capture import HeadTail
+from tools.trees import descendants, start_time
+from tools.trees import end_tree as end_tree
 
 TICK_SECONDS = 0.25
 """How often `stop` is asked."""
 CENSUS_SECONDS = 1.0
-START_TIME_TOLERANCE = 1.0
+# exec keeps the pid, the parent and the environment.
+GATE = ["/bin/sh", "-c", 'read -r go || exit 125; exec "$@" < /dev/null', "gate"]
 
 
 class Ending(StrEnum):
@@ -63,20 +72,35 @@ def run(
 
     `argv` must be a command that takes its descendants along when it dies: see sandbox.command_line.
     """
-    with subprocess.Popen(
-        argv,
-        cwd=cwd,
-        env=env,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    ) as process:
+    gate, opener = os.pipe()
+    try:
+        process = _start(argv, gate, cwd=cwd, env=env)
+    except BaseException:
+        os.close(opener)
+        raise
+    finally:
+        os.close(gate)
+    with process:
         try:
-            on_process(process.pid, start_time(process.pid))
+            with open(opener, "wb", buffering=0) as opening:
+                on_process(process.pid, start_time(process.pid))
+                with contextlib.suppress(BrokenPipeError):  # somebody has ended it already
+                    opening.write(b"go\n")
             return _Watch(process, stop, limits).until_the_end()
         finally:
             _end(process)
+
+
+def _start(argv: list[str], gate: int, *, cwd: Path, env: dict[str, str]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [*GATE, *argv],
+        cwd=cwd,
+        env=env | marks.variables(),
+        stdin=gate,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
 
 
 class _Watch:
@@ -146,7 +170,7 @@ class _Watch:
         if now - self._counted < CENSUS_SECONDS:
             return None
         self._counted = now
-        tree = _descendants(self._process.pid)
+        tree = descendants(self._process.pid)
         if len(tree) > self._limits.processes:
             return Ending.PROCESSES
         return Ending.MEMORY if sum(map(_resident, tree)) > self._limits.memory else None
@@ -167,51 +191,6 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     # Once reaped, its number may belong to another process.
     if process.poll() is None:
         end_tree(process.pid)
-
-
-def start_time(pid: int) -> float:
-    """Seconds since 1970; 0.0 when the process is gone already. Tells a process from a later one of the same number."""
-    with contextlib.suppress(psutil.Error):
-        return psutil.Process(pid).create_time()
-    return 0.0
-
-
-def is_same(pid: int, started: float) -> bool:
-    """Whether process `pid` is the one that started at `started`."""
-    return abs(start_time(pid) - started) <= START_TIME_TOLERANCE
-
-
-def end_tree(pid: int, *, patience: float = 1.0) -> None:
-    """Ends a command that `run` started, and all that it started. Safe to repeat; `pid` must not have been reaped."""
-    try:
-        process = psutil.Process(pid)
-        if process.status() == psutil.STATUS_ZOMBIE:
-            return
-        # The launcher kills its descendants on SIGTERM; bubblewrap's die with it, however it dies.
-        process.send_signal(signal.SIGTERM)
-        with contextlib.suppress(psutil.TimeoutExpired):
-            _wait_until_ended(process, patience)
-            return
-        for member in [*_descendants(pid), process]:
-            with contextlib.suppress(psutil.Error):
-                member.kill()
-    except psutil.NoSuchProcess:
-        return
-
-
-def _wait_until_ended(process: psutil.Process, patience: float) -> None:
-    """Without reaping: the exit code belongs to whoever started the process."""
-    until = time.monotonic() + patience
-    while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
-        if time.monotonic() > until:
-            raise psutil.TimeoutExpired(patience)
-        time.sleep(0.005)
-
-
-def _descendants(pid: int) -> list[psutil.Process]:
-    with contextlib.suppress(psutil.Error):
-        return psutil.Process(pid).children(recursive=True)
-    return []
 
 
 def _resident(process: psutil.Process) -> int:

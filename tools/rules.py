@@ -65,9 +65,9 @@ def _judge_shell(arguments: Mapping[str, Any]) -> Verdict:
     odd = "\\\n" in command or not command.replace("\n", "").replace("\t", "").isprintable()
     if len(command) > MAX_COMMAND:
         return _deny("shell.too_long", f"The command is longer than {MAX_COMMAND:,} characters: put it into a file.")
-    script = shell_parser.parse(command)
+    script = shell_parser.parse(command, home=str(paths.workspace()))
     try:
-        shell_disasters.check_script(script)
+        shell_disasters.check_line(command, script)
     except shell_disasters.DisasterError as disaster:
         return _deny(disaster.rule, disaster.reason)
     if script.broken or odd:
@@ -79,10 +79,7 @@ def _judge_script(script: shell_parser.Script) -> Verdict:
     if script.surprises:
         return _ask("shell.construct", f"It uses a construct that isn't judged here: {script.surprises[0]}.")
     try:
-        for command in script.commands:
-            shell_reading.check_command(command)
-        for redirect in script.redirects:
-            shell_reading.check_redirect(redirect)
+        shell_reading.check_script(script)
     except shell_reading.DoubtError as doubt:
         return _ask(doubt.rule, doubt.reason)
     if not script.commands:

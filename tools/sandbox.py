@@ -93,7 +93,7 @@ def command_line(command: str, *, level: Level, workspace: Path, seconds: float,
         return [*_launched({"way": "host"}), "/bin/bash", "-c", _at_home(), "bash", command]
     inside = ["/bin/bash", "-c", _limited(seconds), "bash", command]
     if not available():
-        return [*_launched(_plan_without_bubblewrap(level, real)), *inside]
+        return [*_launched(_plan_without_bubblewrap(level, real, whole_disk)), *inside]
     return [*_bubblewrap(level, real, whole_disk), "--", *inside]
 
 
@@ -169,13 +169,13 @@ def _bubblewrap(level: Level, workspace: Path, whole_disk: bool) -> list[str]:
     return [*_launched({"way": "net"}), _program(), *bubblewrap.workspace(workspace, with_network=True)]
 
 
-def _plan_without_bubblewrap(level: Level, workspace: Path) -> dict[str, Any]:
+def _plan_without_bubblewrap(level: Level, workspace: Path, whole_disk: bool) -> dict[str, Any]:
     if level is Level.NET:
         raise NoFilteredNetwork
     if in_force().means is Means.LIMITS:
         return {"way": "limits"}
     programs = ["/usr", *masks.PROGRAM_FOLDERS, *masks.ETC_NEEDED, *masks.OF_THE_MACHINE]
-    seen = programs if level is Level.READ else masks.open_disk()
+    seen = programs if level is Level.READ and not whole_disk else masks.open_disk()
     mine = [str(workspace)]
     return {
         "way": "landlock",

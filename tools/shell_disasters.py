@@ -21,15 +21,22 @@ HOMES = frozenset(["~", "$HOME", "${HOME}", '"$HOME"', '"${HOME}"'])
 WRAPPERS = frozenset(
     names(
         "sudo doas env nohup nice ionice time timeout stdbuf xargs setsid exec command builtin busybox chroot flock "
-        "unshare watch strace parallel caffeinate then do else"
+        "unshare watch strace parallel caffeinate then do else su runuser pkexec chrt taskset script nsenter"
     )
 )
 SHELLS = frozenset(names("sh bash dash zsh ksh ash rbash fish"))
 DISK = re.compile(r"/dev/(sd|hd|vd|xvd|nvme|mmcblk|md|dm-|loop|mapper/|disk/)")
 POWER = frozenset(names("shutdown reboot halt poweroff telinit"))
-POWER_VERBS = frozenset(names("poweroff reboot halt kexec soft-reboot emergency rescue"))
+POWER_VERBS = frozenset(names("poweroff reboot halt kexec soft-reboot emergency rescue rescue.target emergency.target poweroff.target"))
 FORMATTERS = re.compile(r"mkfs(\..+)?|mke2fs|mkswap|wipefs|blkdiscard|fdisk|sfdisk|cfdisk|parted|sgdisk")
 DATA_COMMANDS = frozenset(["echo", "printf"])
+# Commands among whose words there may be a whole command line.
+RUNNERS = SHELLS | frozenset(names("alias trap watch su runuser ssh script parallel xargs tmux screen nsenter at batch"))
+# rm, mv and the like: what they are told to change is the product's own code.
+CHANGERS = frozenset(names("rm mv cp tee dd truncate chmod chown ln install touch shred patch unlink rmdir rsync"))
+FIRST_BRACES = re.compile(r"(^|[\s;|&(])\{([^\s{}'\"]*,[^\s{}'\"]*)\}")
+PREFIXES = re.compile(r"^(@|file://|unix://|[A-Za-z_][\w-]*=@?|--?[\w-]+=@?)")
+Folders = tuple[str | None, ...]
 MAX_DEPTH = 8
 
 
@@ -41,17 +48,30 @@ class DisasterError(Exception):
         self.rule, self.reason = rule, reason
 
 
-def check_script(script: Script, *, depth: int = 0) -> None:
+def check_line(command: str, script: Script) -> None:
+    """Raises DisasterError when `command`, of which `script` was made, is or hides one of the list."""
+    check_script(script)
+    spread = FIRST_BRACES.sub(lambda match: match[1] + match[2].replace(",", " "), command)
+    if spread != command:  # the grammar can't read {rm,-rf,/}
+        check_script(shell_parser.parse(spread))
+
+
+def check_script(script: Script, *, depth: int = 0, above: Folders = ("",)) -> None:
     """Raises DisasterError when any of the commands, however deeply nested, is on the list."""
+    folders = script.folders if script.folders != ("",) else above
     for function in script.functions:
         _check_function(function)
     for redirect in script.redirects:
-        _check_redirect(redirect)
+        _check_redirect(redirect, folders)
     for command in script.commands:
         for variant in _variants(command):
-            _check_command(variant)
+            _check_command(variant, folders)
         for text in _inner_scripts(command) if depth < MAX_DEPTH else ():
-            check_script(shell_parser.parse(text), depth=depth + 1)
+            check_script(shell_parser.parse(text), depth=depth + 1, above=folders)
+    if depth < MAX_DEPTH and any(variant.name in RUNNERS for each in script.commands for variant in _variants(each)):
+        for text in _fed(script):
+            check_script(shell_parser.parse(text), depth=depth + 1, above=folders)
+    _check_xargs(script)
 
 
 def _variants(command: Command) -> Iterator[Command]:
@@ -59,18 +79,39 @@ def _variants(command: Command) -> Iterator[Command]:
     yield command
     if command.name in WRAPPERS or command.name == "find":
         for at in range(1, len(command.words)):
-            yield Command(words=command.words[at:])
+            yield command.tail(at)
 
 
 def _inner_scripts(command: Command) -> Iterator[str]:
     for variant in _variants(command):
         if variant.name == "eval":
             yield " ".join(variant.texts)
-        elif variant.name in SHELLS and any(re.fullmatch(r"-[a-z]*c[a-z]*", text) for text in variant.texts):
-            yield from (text for text in variant.texts if not text.startswith("-"))
+        elif variant.name in RUNNERS:
+            yield from (text.partition("=")[2] if variant.name == "alias" else text for text in variant.texts)
 
 
-def _check_command(command: Command) -> None:
+def _fed(script: Script) -> Iterator[str]:
+    """What a shell among the commands may get to read: here-documents, and what is written for it."""
+    for text in script.inputs:
+        yield text.removeprefix("<<<").strip().strip("'\"")
+    for command in script.commands:
+        if command.name in DATA_COMMANDS:
+            yield " ".join(command.texts)
+
+
+def _check_xargs(script: Script) -> None:
+    """`echo / | xargs rm -rf`: the words come from elsewhere in the line."""
+    deleting = any(
+        variant.name == "rm" and any(re.match(r"-[a-zA-Z]*[rR]|--recursive", text) for text in variant.texts)
+        for command in script.commands
+        if command.name == "xargs"
+        for variant in _variants(command)
+    )
+    if deleting and any(_is_root(word, ("",)) for command in script.commands for word in command.words[1:]):
+        raise DisasterError("deny.delete_root", "It would delete a whole system folder or home.")
+
+
+def _check_command(command: Command, folders: Folders) -> None:
     name, arguments = command.name, command.texts
     if name in POWER or (name == "init" and {"0", "6"} & {*arguments}):
         raise DisasterError("deny.power", f"{name} would turn this machine off.")
@@ -84,8 +125,8 @@ def _check_command(command: Command) -> None:
         raise DisasterError("deny.disk", f"{name} would overwrite a disk.")
     if name == "kill" and "-1" in arguments[1:]:
         raise DisasterError("deny.kill_all", "It would end every process of this user.")
-    _check_wide_change(name, arguments)
-    _check_protected(command)
+    _check_wide_change(command, folders)
+    _check_protected(command, folders)
 
 
 def _written(name: str, arguments: tuple[str, ...]) -> tuple[str, ...]:
@@ -98,9 +139,10 @@ def _value(text: str) -> str:
     return text.removeprefix("of=")
 
 
-def _check_wide_change(name: str, arguments: tuple[str, ...]) -> None:
+def _check_wide_change(command: Command, folders: Folders) -> None:
     """rm, chmod and the like on a whole tree that the system or the owner's home stands on."""
-    roots = [text for text in arguments if _is_root(text)]
+    name, arguments = command.name, command.texts
+    roots = [word for word in command.words[1:] if _is_root(word, folders)]
     recursive = any(re.fullmatch(r"-[a-zA-Z]*[rR][a-zA-Z]*|--recursive", text) for text in arguments)
     if name == "rm" and ("--no-preserve-root" in arguments or (roots and recursive)):
         raise DisasterError("deny.delete_root", "It would delete a whole system folder or home.")
@@ -108,21 +150,29 @@ def _check_wide_change(name: str, arguments: tuple[str, ...]) -> None:
         raise DisasterError(
             "deny.permissions_root", "It would change the permissions of a whole system folder or home."
         )
-    if name == "mv" and any(_is_root(text) for text in arguments[:-1]):
+    if name == "mv" and roots and roots != [command.words[-1]]:
         raise DisasterError("deny.delete_root", "It would move a whole system folder or home away.")
-    if name == "find" and roots and ("-delete" in arguments or {"rm", "shred"} & {*arguments}):
+    if name == "find" and roots and {"-delete", "rm", "shred", "unlink"} & {*arguments}:
         raise DisasterError("deny.delete_root", "It would delete a whole system folder or home.")
 
 
-def _is_root(text: str) -> bool:
+def _is_root(word: Word, folders: Folders) -> bool:
+    return any(_is_root_text(text, folders) for text in {word.raw, word.text or word.raw})
+
+
+def _is_root_text(text: str, folders: Folders) -> bool:
     bare = text.strip("\"'")
     bare = re.sub(r"/(\*|\.\*|\{.*\})?$", "", bare) or "/"
     if bare in HOMES:
         return True
-    return bare.startswith("/") and posixpath.normpath("/" + bare.lstrip("/")) in SYSTEM_ROOTS
+    if not bare.startswith("/"):  # after cd /: *, ., usr
+        local = "." if bare in ("*", ".*") else bare
+        placed = [posixpath.join(folder, local) for folder in folders if folder and folder.startswith("/")]
+        return any(posixpath.normpath("/" + each.lstrip("/")) in SYSTEM_ROOTS for each in placed)
+    return posixpath.normpath("/" + bare.lstrip("/")) in SYSTEM_ROOTS
 
 
-def _check_protected(command: Command) -> None:
+def _check_protected(command: Command, folders: Folders) -> None:
     """A word that names a protected path, whatever the command does with it; not where words are mere text."""
     if command.name in DATA_COMMANDS:
         return
@@ -130,29 +180,34 @@ def _check_protected(command: Command) -> None:
     if command.name in ("grep", "egrep", "fgrep"):  # the pattern is text
         words = tuple(word for word in words if not word.raw.startswith("-"))[1:]
     for word in words:
-        _check_word(word)
+        _check_word(word, folders)
+        if command.name in CHANGERS and paths.is_code(word.text or "."):
+            raise DisasterError("path.code", f"“{(word.text or '')[:80]}” belongs to this service's own code.")
 
 
-def _check_word(word: Word) -> None:
+def _check_word(word: Word, folders: Folders) -> None:
     text = word.raw if word.text is None else word.text
-    for part in {text, text.partition("=")[2]}:
-        plausible = "/" in part or part.startswith((".", "~")) or paths.looks_secret(part)
+    for part in {text, text.partition("=")[2], text.rpartition(":")[2], PREFIXES.sub("", text)}:
+        plausible = "/" in part or part.startswith((".", "~")) or paths.looks_secret(part) or folders != ("",)
         if part and len(part) < 1000 and "\0" not in part and plausible and " " not in part:
-            _check_path(part)
+            _check_path(part, folders)
 
 
-def _check_path(path: str) -> None:
-    if paths.zone_of(path) is Zone.PROTECTED:
+def _check_path(path: str, folders: Folders) -> None:
+    if any(paths.zone_of(path, base=folder or "") is Zone.PROTECTED for folder in folders):
         raise DisasterError("path.protected", f"“{path[:80]}” holds secrets or belongs to this service itself.")
 
 
-def _check_redirect(redirect: Redirect) -> None:
+def _check_redirect(redirect: Redirect, folders: Folders) -> None:
     target = redirect.target.text
     if target is None:
         return
     if redirect.operator != "<" and DISK.match(target):
         raise DisasterError("deny.disk", f"It would overwrite the disk {target}.")
-    _check_path(target)
+    if "\0" not in target:
+        _check_path(target, folders)
+        if redirect.operator not in ("<", ">&", "<&") and paths.is_code(target):
+            raise DisasterError("path.code", f"“{target[:80]}” belongs to this service's own code.")
 
 
 def _check_function(function: Function) -> None:

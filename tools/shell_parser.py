@@ -1,42 +1,33 @@
 """A command line taken apart by bash's grammar (tree-sitter-bash) into the simple commands that it would run.
 
-What this module doesn't know by name is reported as a surprise, so a construct that nobody thought of is asked about.
+What isn't known by name is reported as a surprise, so a construct that nobody thought of is asked about.
 """
 
+import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import tree_sitter_bash
 from tree_sitter import Language, Node, Parser
 
-from tools.names import names
-from tools.shell_words import Word, read_word
+from tools.shell_tree import WORDS, all_nodes, source_of, surprises
+from tools.shell_values import Values, read_values
+from tools.shell_words import Lookup, Word, expand_braces, read_word
 
 LANGUAGE = Language(tree_sitter_bash.language())
-
-# Nodes that only hold others together; what they hold is looked at by itself.
-STRUCTURE = frozenset(
-    names(
-        "program list pipeline redirected_statement subshell compound_statement negated_command command command_name "
-        "comment file_redirect file_descriptor"
-    )
-)
-TOKENS = frozenset(["", "\n", ";", "&&", "||", "|", "|&", "(", ")", "{", "}", "!"])
-REDIRECTIONS = frozenset(["<", ">", ">>", "&>", "&>>", ">&", "<&", ">|", "<>"])
-WORDS = frozenset(
-    names(
-        "word string raw_string ansi_c_string translated_string concatenation number simple_expansion expansion "
-        "command_substitution process_substitution arithmetic_expansion brace_expression $"
-    )
-)
+MAX_FOLDERS = 16
 
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
-    """One simple command: its words, the first being its name, and the variables set for it alone (`LC_ALL=C`)."""
+    """One simple command: its words, the first being its name, and the variables set for it alone (`LC_ALL=C`).
+
+    `source`: its text as it was written. In a loop over known words there is one for each round.
+    """
 
     words: tuple[Word, ...]
     assignments: tuple[str, ...] = ()
+    source: str = ""
 
     @property
     def name(self) -> str:
@@ -49,6 +40,10 @@ class Command:
         """The arguments, by their source text where their value can't be known."""
         return tuple(word.raw if word.text is None else word.text for word in self.words[1:])
 
+    def tail(self, at: int) -> "Command":
+        """The command that begins with word `at`, as a wrapper such as `timeout` would run it."""
+        return replace(self, words=self.words[at:], assignments=())
+
 
 @dataclass(frozen=True, kw_only=True)
 class Redirect:
@@ -58,13 +53,19 @@ class Redirect:
 
 @dataclass(frozen=True, kw_only=True)
 class Script:
-    """All commands and redirections, nested ones too; `surprises` are constructs that are not understood here."""
+    """All commands and redirections, nested ones too; `surprises` are constructs that are not understood here.
+
+    `folders`: every folder that may be the current one at some time, seen from the workspace ("" itself); None among
+    them when it can't be known. `inputs`: here-documents and here-strings.
+    """
 
     commands: tuple[Command, ...]
     redirects: tuple[Redirect, ...]
     surprises: tuple[str, ...]
     functions: tuple["Function", ...]
     broken: bool
+    folders: tuple[str | None, ...] = ("",)
+    inputs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,98 +75,83 @@ class Function:
     in_background: bool
 
 
-def parse(command: str) -> Script:
-    """Takes `command` apart; never fails (what is no valid bash comes back as `broken`)."""
+def parse(command: str, *, home: str = "~") -> Script:
+    """Takes `command` apart; never fails (what is no valid bash comes back as `broken`). `home`: what $HOME holds."""
     source = command.encode(errors="surrogatepass")
     root = Parser(LANGUAGE).parse(source).root_node
-    nodes = list(_all_nodes(root))
+    nodes = list(all_nodes(root))
+    values = read_values(root, nodes, home=home)
+    commands = tuple(each for node in nodes if node.type == "command" for each in _commands(node, values))
     return Script(
-        commands=tuple(_command(node) for node in nodes if node.type == "command"),
-        redirects=tuple(_redirect(node) for node in nodes if node.type == "file_redirect"),
-        surprises=tuple(dict.fromkeys([*_surprises(root), *_skipped(root, source), *_spread(nodes, source)])),
-        functions=tuple(_function(node) for node in nodes if node.type == "function_definition"),
+        commands=commands,
+        redirects=tuple(each for node in nodes if node.type == "file_redirect" for each in _redirects(node, values)),
+        surprises=(*surprises(root, nodes, source), *_moving_loops(nodes, values)),
+        functions=tuple(_function(node, values) for node in nodes if node.type == "function_definition"),
         broken=root.has_error,
+        folders=_folders(commands),
+        inputs=tuple(source_of(node) for node in nodes if node.type in ("heredoc_body", "herestring_redirect")),
     )
 
 
-def _all_nodes(root: Node) -> Iterator[Node]:
-    waiting = [root]
-    while waiting:
-        node = waiting.pop()
-        yield node
-        waiting.extend(reversed(node.children))
+def _commands(node: Node, values: Values) -> Iterator[Command]:
+    yield from dict.fromkeys(_command(node, lookup) for lookup in values.lookups(node.start_byte))
 
 
-def _source(node: Node) -> str:
-    return (node.text or b"").decode(errors="replace")
-
-
-def _command(node: Node) -> Command:
+def _command(node: Node, lookup: Lookup) -> Command:
     words: list[Word] = []
     assignments: list[str] = []
     for child in node.children:
         if child.type == "variable_assignment":
-            assignments.append(_source(child))
+            assignments.append(source_of(child))
         elif child.type == "command_name" or child.type in WORDS:
-            words.append(read_word(_source(child)))
-    return Command(words=tuple(words), assignments=tuple(assignments))
+            words += _words(child, lookup)
+    return Command(words=tuple(words), assignments=tuple(assignments), source=source_of(node))
 
 
-def _redirect(node: Node) -> Redirect:
-    targets = [_source(child) for child in node.children if child.type in WORDS]
+def _words(node: Node, lookup: Lookup) -> list[Word]:
+    raw = source_of(node)
+    if node.type == "process_substitution" and raw.startswith("<("):
+        # A pipe from a command that is judged by itself.
+        return [Word(raw=raw, text="/dev/null")]
+    return [read_word(each, lookup) for each in expand_braces(raw)]
+
+
+def _redirects(node: Node, values: Values) -> Iterator[Redirect]:
+    targets = [source_of(child) for child in node.children if child.type in WORDS]
     operators = [child.type for child in node.children if child.type not in WORDS | {"file_descriptor"}]
-    # With more than one word the grammar took a word of the command for the redirection's.
-    return Redirect(operator=" ".join(operators), target=read_word(targets[0] if len(targets) == 1 else "$?"))
+    for lookup in values.lookups(node.start_byte):
+        # With more than one word the grammar took a word of the command for the redirection's.
+        target = read_word(targets[0] if len(targets) == 1 else "$?", lookup)
+        if targets[:1] and targets[0].startswith("<("):
+            target = Word(raw=targets[0], text="/dev/null")
+        yield Redirect(operator=" ".join(operators), target=target)
 
 
-def _function(node: Node) -> Function:
-    inner = list(_all_nodes(node))
-    name = next((_source(child) for child in node.children if child.type == "word"), "")
-    body = tuple(_command(child) for child in inner if child.type == "command")
+def _function(node: Node, values: Values) -> Function:
+    inner = list(all_nodes(node))
+    name = next((source_of(child) for child in node.children if child.type == "word"), "")
+    body = tuple(each for child in inner if child.type == "command" for each in _commands(child, values))
     return Function(name=name, body=body, in_background=any(child.type == "&" for child in inner))
 
 
-def _surprises(node: Node) -> Iterator[str]:
-    """Types of nodes that are neither structure nor a word; words are judged by their text."""
-    for child in node.children:
-        if child.type in WORDS and node.type in ("command", "command_name", "file_redirect"):
+def _moving_loops(nodes: list[Node], values: Values) -> Iterator[str]:
+    """cd in a loop goes on from where the round before has left it."""
+    for loop in nodes:
+        if loop.type in ("for_statement", "while_statement"):
+            inner = (node for node in all_nodes(loop) if node.type == "command")
+            if any(each.name == "cd" for node in inner for each in _commands(node, values)):
+                yield "cd in a loop"
+
+
+def _folders(commands: tuple[Command, ...]) -> tuple[str | None, ...]:
+    """Each cd may be carried out or not, in the order of the text."""
+    found: list[str | None] = [""]
+    for command in commands:
+        if command.name != "cd" or found[0] is None:
             continue
-        if child.type == "compound_statement" and _source(child)[1:2] not in (" ", "\t", "\n"):
-            yield "{"  # to bash the beginning of a word
-        elif child.type in STRUCTURE:
-            yield from _surprises(child)
-        elif child.type == "variable_assignment" and node.type == "command":
-            continue
-        elif child.type not in TOKENS and not (node.type == "file_redirect" and child.type in REDIRECTIONS):
-            yield child.type
-
-
-def _skipped(root: Node, source: bytes) -> Iterator[str]:
-    """Says so when the grammar passed over something other than blanks: then it saw another command than bash will."""
-    at = 0
-    for node in _leaves(root):
-        if source[at : node.start_byte].strip(b" \t\n"):
-            yield "text that the grammar skips"
-        at = max(at, node.end_byte)
-    if source[at:].strip(b" \t\n"):
-        yield "text that the grammar skips"
-
-
-def _spread(nodes: list[Node], source: bytes) -> Iterator[str]:
-    """Says so when the grammar takes a line break inside of a command for a blank, as it does after `ls <$ `: to bash
-    the next line is a command of its own."""
-    for node in nodes:
-        if node.type in ("command", "file_redirect", "redirected_statement"):
-            at = node.start_byte
-            for leaf in _leaves(node):
-                if b"\n" in source[at : leaf.start_byte]:
-                    yield "a command over several lines"
-                at = leaf.end_byte
-
-
-def _leaves(node: Node) -> Iterator[Node]:
-    for child in node.children:
-        if child.type in WORDS or not child.children:
-            yield child
-        else:
-            yield from _leaves(child)
+        target = command.words[1] if len(command.words) == 2 else None
+        if target is None or not target.text or target.pattern or target.text == "-" or len(found) > MAX_FOLDERS:
+            return (None,)
+        text = target.text
+        found += [os.path.join(each or "", text) for each in found if os.path.join(each or "", text) not in found]
+    return tuple(found)

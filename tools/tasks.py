@@ -4,6 +4,8 @@ from common import queue
 from common.queue import Lane, task
 from tools.mcp import catalog
 from tools.models import McpServer
+from tools.snapshots import snapshot_prune
+from tools.trash import trash_prune
 
 
 @task("mcp.check", lane=Lane.WORK)
@@ -12,6 +14,11 @@ def mcp_check(server_id: int) -> None:
     server = McpServer.objects.filter(pk=server_id, enabled=True).first()
     if server is not None:
         catalog.server_check(server)
+
+
+def prune() -> int:
+    """Scheduled: what is kept for /undo is bounded in age and size. How much was let go."""
+    return trash_prune() + snapshot_prune()
 
 
 def mcp_sweep() -> None:

@@ -12,14 +12,16 @@ from budget.models import LedgerEntry, Reservation
 from jobs.models import Job
 from llm.scripted import call_tool, say
 from ops import audit
+from ops.connections import connection_failed
 from ops.heartbeats import beat
-from ops.models import Switch
+from ops.models import Outage, Switch
 from ops.notices import notice
 from ops.switches import switch_set
 from telegram_bridge.models import TelegramUpdate
 from tests.cast import classified
 from threads.models import Artifact, Delivery, Message, MessageRevision
 from threads.people import pairing_ask
+from tools.models import McpServer
 
 pytestmark = pytest.mark.django_db
 # unfold makes its site the default one when it is ready, so the registry is complete by now.
@@ -52,7 +54,12 @@ def others(job: Job, stranger: Model) -> None:
     pairing_ask(person=stranger, first_words=EVIL)
     notice(kind="test", text=EVIL)
     beat("cluster.talk")
+    connection_failed("Telegram", EVIL)
+    Outage.objects.create(began_at=timezone.now(), ended_at=timezone.now())
     audit.record(actor="user:1", action="looked", subject=job.ref)
+    server = McpServer.objects.create(name="evil", command=EVIL, last_error=EVIL, version=EVIL)
+    server.tools.create(name=EVIL, lent_name="evil__tool", description=EVIL, problem=EVIL, last_seen=timezone.now())
+    server.questions.create(run_ref=job.run.ref, call_id="1", number=1, message=EVIL, form={"title": EVIL})
     switch_set(name=Switch.Name.PAUSE, on=True, actor="user:1", reason=EVIL)
     task = {"func": "jobs.tasks.job_begin", "started": timezone.now(), "stopped": timezone.now()}
     Success.objects.create(id="a" * 32, name="good", success=True, **task)

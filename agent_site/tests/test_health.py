@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 from django_q.models import OrmQ
 
@@ -86,6 +87,15 @@ def test_telegram_without_its_bridge_is_told(alive, client, settings):
     assert checks(client)["telegram"]["level"] == "ok"
     settings.TELEGRAM_BOT_TOKEN = "1:token"
     assert checks(client)["telegram"]["level"] == "degraded"
+
+
+def test_a_database_that_does_not_answer_is_told_and_nothing_hangs_on_it(alive, client, monkeypatch):
+    monkeypatch.setitem(connection.settings_dict, "PORT", "1")
+    response = client.get("/health")
+    found = response.json()["checks"]
+    assert (response.status_code, found["disk"]["level"]) == (503, "ok")
+    assert found["database"]["reason"].startswith("The database does not answer: ")
+    assert found["queue"]["reason"] == "Not asked: the database does not answer."
 
 
 def test_the_worst_level_counts(alive):

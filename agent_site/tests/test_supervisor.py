@@ -2,12 +2,14 @@
 
 import multiprocessing
 import os
+import select
 import signal
 import subprocess
 import time
 
 import psutil
 import pytest
+from django.db import connections
 
 from agent_site import supervisor
 from agent_site.services import Service
@@ -43,6 +45,7 @@ class Office:
     def heard(self) -> str:
         line = b""
         while not line.endswith(b"\n"):
+            assert select.select([self.reader], [], [], PATIENCE)[0], "nothing was said in time"
             line += os.read(self.reader, 1)
         return line.decode().strip()
 
@@ -53,7 +56,8 @@ def office():
 
 
 @pytest.fixture
-def start(settings):
+def start(settings, transactional_db):
+    connections.close_all()
     settings.DATABASE_URL = "postgres://elsewhere"  # no embedded server to look after
     started = []
 

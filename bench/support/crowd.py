@@ -1,28 +1,21 @@
 """Many people at once, inside the Bot API stand-in of `bench/chaos`: they write, press OK, and press again.
 
-`python -m bench.support.crowd` prints its address and token, as bench/support/telegram.py does. Each message is a
-word and a token of its own: "Ask k7x3k", "Do k7x4k" (a command that its plan names), "Later k7x5k" (one that is asked
-about in mid-run). An answer names the tokens that it answers.
+Each message is a word and a token of its own: "Ask k7x3k", "Do k7x4k" (a command that its plan names), "Later k7x5k"
+(one that is asked about in mid-run). An answer names the tokens that it answers. See crowded.py for where they live.
 """
 
-import http.client
 import random
 import re
-import sys
-import threading
 import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from bench.support.outside import Telegram
 from bench.support.telegram import BenchTelegram
 from telegram_bridge.fake.world import Message
 
-LOOK_SECONDS = 0.25
 PATIENCE_SECONDS = 6.0
 """After that a person presses a button again whose card still stands there."""
 PRESSES = 12
-OFFLINE_SECONDS = 15.0
 ANSWERED = re.compile(r"^Answered: ([\w, ]+)\.")
 TOKEN = re.compile(r"k\d+x\d+k")
 LABELS = ("OK", "Retry")
@@ -66,9 +59,11 @@ class Crowd:
 
     def __init__(self, telegram: BenchTelegram, *, chats: list[int], messages: int, seconds: float, seed: int) -> None:
         self.telegram, self.messages, self.pause = telegram, messages, seconds / messages
-        self.random = random.Random(seed)
+        self.words, self.hands = random.Random(seed), random.Random(f"hands {seed}")
         self.talkers = {chat: Talker(chat=chat) for chat in chats}
-        self.said: dict[str, int] = {}
+        self.said: dict[str, float] = {}
+        self.said_ns: dict[str, int] = {}
+        self.asked: list[tuple[int, int]] = []
         self.updates: list[int] = []
         self.answers: dict[str, list[int]] = {}
         self.heard: list[Heard] = []
@@ -81,22 +76,23 @@ class Crowd:
             quiet = [talker for talker in self.talkers.values() if not talker.open]
             if not quiet:
                 break
-            self._speak(self.random.choice(quiet))
+            self._speak(quiet[int(self.words.random() * len(quiet))])
         for talker in self.talkers.values():
             self._press(talker, now)
 
     def _speak(self, talker: Talker) -> None:
         """A message, now and then a burst of them, now and then edited at once."""
-        count = self.random.choice([1, 1, 1, 1, 2, 3])
+        count = self.words.choice([1, 1, 1, 1, 2, 3])
         for _ in range(min(count, self.messages - len(self.said))):
             talker.said += 1
             token = f"k{talker.chat}x{talker.said}k"
-            text = f"{self.random.choice(['Ask', 'Ask', 'Do', 'Later'])} {token}"
+            text = f"{self.words.choice(['Ask', 'Ask', 'Do', 'Later'])} {token}"
             talker.open.add(token)
             update = self.telegram.user_says(talker.chat, text)
-            self.said[token] = update["update_id"]
+            self.said[token], self.said_ns[token] = time.time(), time.monotonic_ns()
+            self.asked.append((talker.chat, time.monotonic_ns()))
             self.updates.append(update["update_id"])
-            if self.random.random() < 0.15:
+            if self.words.random() < 0.15:
                 edit = self.telegram.user_edits(talker.chat, update["message"]["message_id"], f"{text} please")
                 self.updates.append(edit["update_id"])
             self.next_words += self.pause
@@ -110,6 +106,7 @@ class Crowd:
                 card.next_press = now + PATIENCE_SECONDS
                 update = self.telegram.user_presses(talker.chat, card.message.message_id, label=card.label)
                 self.updates.append(update["update_id"])
+                self.asked += [(talker.chat, time.monotonic_ns())] if card.presses == 1 else []
                 self.presses += 1
                 self.retries += card.label == "Retry" and card.presses == 1
 
@@ -132,7 +129,7 @@ class Crowd:
         labels = [str(button["text"]) for row in message.buttons for button in row]
         for label in LABELS:
             if label in labels:
-                pause = self.random.uniform(0.05, 0.5)
+                pause = self.hands.uniform(0.05, 0.5) if self.hands.random() < 0.8 else self.hands.uniform(1.0, 5.0)
                 talker.cards.append(Card(message=message, label=label, next_press=time.monotonic() + pause))
 
     def replaced(self, token: str) -> bool:
@@ -156,81 +153,11 @@ class Crowd:
         """All that happened, for the checks."""
         return {
             "said": self.said,
+            "said_ns": self.said_ns,
+            "asked": self.asked,
             "updates": self.updates,
             "answers": self.answers,
             "heard": [[one.chat, one.message_id, one.text, one.at_ns] for one in self.heard],
             "presses": self.presses,
             "retries": self.retries,
-            "pending": len(self.telegram.updates.pending),
         }
-
-
-class CrowdTelegram(BenchTelegram):
-    """The stand-in with a crowd in it; `/bench/crowd` lets it begin."""
-
-    def __init__(self) -> None:
-        super().__init__(flood=False)
-        self._crowd: Crowd | None = None
-        threading.Thread(target=self._live, daemon=True).start()
-
-    def crowd(self, chats: list[int], messages: int, seconds: float, seed: int) -> None:
-        with self.world.changed:
-            self._crowd = Crowd(self, chats=chats, messages=messages, seconds=seconds, seed=seed)
-
-    def crowd_told(self) -> dict[str, Any]:
-        with self.world.lock:
-            assert self._crowd is not None
-            return self._crowd.told()
-
-    def crowd_record(self) -> dict[str, Any]:
-        with self.world.lock:
-            assert self._crowd is not None
-            return self._crowd.record()
-
-    def go_offline(self, seconds: float) -> None:
-        """Goes offline a moment later, so that this order itself is still answered."""
-        threading.Timer(0.1, self.offline, [seconds]).start()
-
-    def calm(self) -> None:
-        """Whatever fault was ordered and not met yet is taken back."""
-        with self.world.lock:
-            self.world.faults.ordered.clear()
-
-    def _live(self) -> None:
-        while True:
-            time.sleep(LOOK_SECONDS)
-            with self.world.changed:
-                if self._crowd is not None:
-                    self._crowd.settle()
-                    self._crowd.tick()
-
-    def _after_call(self) -> None:
-        super()._after_call()
-        if self._crowd is not None:
-            self._crowd.look()
-
-
-class CrowdSide(Telegram):
-    """The same from the driver's side."""
-
-    module = "bench.support.crowd"
-
-    def _post(self, path: str, arguments: dict[str, Any]) -> Any:
-        until = time.monotonic() + OFFLINE_SECONDS
-        while True:
-            try:
-                return super()._post(path, arguments)
-            except (OSError, http.client.HTTPException):  # offline, for its driver too
-                if time.monotonic() > until:
-                    raise
-                time.sleep(0.1)
-
-
-def main() -> None:
-    with CrowdTelegram() as telegram:
-        print(telegram.url, telegram.token, flush=True)
-        sys.stdin.read()
-
-
-if __name__ == "__main__":
-    main()

@@ -62,7 +62,8 @@ class Report:
         self._line(name, "yes" if kept else "no", "must be yes" + (f" ({detail})" if detail else ""), kept=kept)
 
     def _held(self, name: str, value: float, wanted: str, unit: str, *, kept: bool) -> None:
-        self._line(name, f"{value:,.1f} {unit}", f"{wanted} {unit}", kept=kept)
+        told = f"{value:,}" if isinstance(value, int) else f"{value:,.1f}"
+        self._line(name, f"{told} {unit}".strip(), f"{wanted} {unit}".strip(), kept=kept)
 
     def _line(self, name: str, value: str, wanted: str, *, kept: bool) -> None:
         if not kept:

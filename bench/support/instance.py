@@ -174,7 +174,12 @@ def _seconds(process: psutil.Process) -> float:
 
 def connect(trial: Trial) -> psycopg.Connection[Any]:
     """A connection of the bench's own to a trial's database."""
-    entry = embedded_postgres.settings(Path(trial.environment["DATA_DIR"]))
+    return connect_to(Path(trial.environment["DATA_DIR"]))
+
+
+def connect_to(data_dir: Path) -> psycopg.Connection[Any]:
+    """The same, by the folder in which the database lies."""
+    entry = embedded_postgres.settings(data_dir)
     return psycopg.connect(
         host=entry["HOST"], dbname=entry["NAME"], user=entry["USER"], password=entry["PASSWORD"], autocommit=True
     )

@@ -9,6 +9,7 @@ import re
 import sys
 from dataclasses import dataclass
 from typing import Any
+from zlib import crc32
 
 from bench.support.outside import Outside
 from llm.scripted import Received, Reply, ScriptedModel, json_answer, reading, say
@@ -18,11 +19,14 @@ from llm.scripted.replies import call_tools
 TOKEN = re.compile(r"\b(?:Ask|Do|Later) (k\d+x\d+k)\b")
 ACTS = re.compile(r"\b(Do|Later) (k\d+x\d+k)\b")
 EFFECTS = "effects.txt"
+SLOW_SECONDS = 0.25
+"""Between two events of a stream; an answer has about six."""
 
 
 def command(token: str) -> str:
-    """What a "Do" comes to: it leaves a line each time it runs."""
-    return f"echo {token} >> {EFFECTS}"
+    """What a "Do" comes to: it leaves a line each time it runs, some a while after they began."""
+    wait = "sleep 0.6 && " if crc32(token.encode()) % 3 == 0 else ""
+    return f"{wait}echo {token} >> {EFFECTS}"
 
 
 def crowd_script(request: dict[str, Any]) -> Reply:
@@ -33,10 +37,15 @@ def crowd_script(request: dict[str, Any]) -> Reply:
     if schema is not None:
         return json_answer(reading.fit(_classified(text, deeds), schema))
     if results := reading.tool_results(request):
-        return say(f"{answer_to(text)} {_told(results)}")
+        return say(f"{answer_to(text)} {_told(results)}", pause=_pause(text))
     if deeds:
         return call_tools([("shell", {"command": command(token)}) for _, token in deeds])
-    return say(answer_to(text))
+    return say(answer_to(text), pause=_pause(text))
+
+
+def _pause(text: str) -> float:
+    """Every fourth answer comes slowly, so that there is something to kill in the middle."""
+    return SLOW_SECONDS if crc32(text.encode()) % 4 == 0 else 0.0
 
 
 def answer_to(text: str) -> str:
@@ -75,6 +84,8 @@ class UnsteadyModel(ScriptedModel):
             self.fail_next(**order["fail"])
         elif "cut" in order:
             self.cut_next(**order["cut"] | {"end": End(order["cut"]["end"])})
+        elif "slow" in order:
+            self.pause = order["slow"]
         elif "clear" in order:
             while self.faults.take() is not None:
                 pass

@@ -11,13 +11,15 @@ from approvals.models import Approval
 from approvals.services import approval_decide
 from budget.models import LedgerEntry
 from common.admin import CockpitAdmin, page_of, row_link, state_column
+from common.dead_letters_admin import causes_panel, dead_filter, retry_all, retry_all_dialog, with_causes
 from common.dialogs import Dialog, act, act_on_each, actor_of, dialog
 from common.panels import Panel, panels_of, usd
 from jobs.admin.dialogs import ApproveDialog, CancelDialog
+from jobs.dead_letters import PILE
 from jobs.errors import IllegalMove
 from jobs.models import Job
 from jobs.selectors import approval_waiting, job_of
-from jobs.services.end import job_cancel, job_retry
+from jobs.services.end import job_cancel, job_give_up, job_retry
 from jobs.services.recover import job_reopen
 from jobs.states import OPEN, State
 
@@ -28,15 +30,18 @@ VIA = "admin"
 class JobAdmin(CockpitAdmin):
     list_display = ("id", "what", state_column(), "thread_link", "person", "origin", "created_at", "moved_at", "cost")
     list_display_links = ("id", "what")
-    list_filter = ("state", "origin")
+    list_filter = ("state", "origin", dead_filter(PILE))
+    list_before_template = "admin/panels.html"
     list_select_related = ("thread", "person", "run")
     search_fields = ("=id", "summary", "thread__title")
-    actions = ("approve_selected", "cancel_selected", "retry_selected", "reopen_selected")
-    actions_detail = ("approve", "cancel", "retry", "reopen")
+    actions = ("approve_selected", "cancel_selected", "retry_selected", "give_up_selected", "reopen_selected")
+    actions_detail = ("approve", "cancel", "retry", "give_up", "reopen")
+    actions_list = ("retry_all",)
     applies_to = {
         "approve": (State.AWAITING,),
         "cancel": OPEN,
         "retry": (State.FAILED,),
+        "give_up": (State.FAILED,),
         "reopen": (State.EXPIRED,),
     }
 
@@ -47,8 +52,12 @@ class JobAdmin(CockpitAdmin):
         entries = LedgerEntry.objects.exclude(job_ref="").filter(job_ref=ref).order_by().values("job_ref")
         return rows.annotate(cost_usd=Subquery(entries.annotate(sum=Sum("cost_usd")).values("sum")))
 
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        empty = "No job has failed and waits for you."
+        return with_causes(super().changelist_view, request, extra_context, lambda: causes_panel(PILE, empty=empty))
+
     def facts(self) -> list[Any]:
-        first = ("state", "summary", "thread", "person", "intent", "origin", "run", "attempts")
+        first = ("state", "summary", "thread", "person", "intent", "origin", "run", "attempts", "cause")
         times = ("created_at", "moved_at", "not_before", "finished_at")
         return [*(self._line(self.model._meta.get_field(name)) for name in (*first, *times)), "cost"]
 
@@ -97,6 +106,26 @@ class JobAdmin(CockpitAdmin):
         job, actor = job_of(object_id), actor_of(request)
         return act(request, lambda: job_retry(job, actor=actor), done=f"Job {job.pk} is queued again.")
 
+    @dialog(
+        "Leave it",
+        submit="Leave it as it is",
+        description="It is given up for good, and can't be retried any more.",
+        icon="block",
+    )
+    def give_up(self, request: HttpRequest, form: Dialog, object_id: str) -> HttpResponse:
+        job, actor = job_of(object_id), actor_of(request)
+        return act(request, lambda: job_give_up(job, actor=actor), done=f"Job {job.pk} is left as it is.")
+
+    @dialog(
+        "Retry all that failed",
+        submit="Retry them",
+        description="The oldest first; each goes on from its last saved step.",
+        form=retry_all_dialog(PILE),
+        icon="replay",
+    )
+    def retry_all(self, request: HttpRequest, form: Dialog) -> HttpResponse:
+        return retry_all(request, PILE)
+
     @dialog("Reopen", submit="Reopen", description="A new card asks about it again.", icon="undo")
     def reopen(self, request: HttpRequest, form: Dialog, object_id: str) -> HttpResponse:
         job, actor = job_of(object_id), actor_of(request)
@@ -120,6 +149,12 @@ class JobAdmin(CockpitAdmin):
         actor = actor_of(request)
         each = rows.filter(state=State.FAILED).order_by("pk")
         act_on_each(request, each, lambda job: job_retry(job, actor=actor), done="Jobs queued again")
+
+    @admin.action(description="Leave those that failed as they are", permissions=["act"])
+    def give_up_selected(self, request: HttpRequest, rows: QuerySet[Job]) -> None:
+        actor = actor_of(request)
+        each = rows.filter(state=State.FAILED).order_by("pk")
+        act_on_each(request, each, lambda job: job_give_up(job, actor=actor), done="Jobs left as they are")
 
     @admin.action(description="Reopen those that expired", permissions=["act"])
     def reopen_selected(self, request: HttpRequest, rows: QuerySet[Job]) -> None:

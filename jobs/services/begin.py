@@ -17,12 +17,13 @@ from jobs.errors import JobBusy
 from jobs.models import Job
 from jobs.selectors import with_thread
 from jobs.services import execute, propose
-from jobs.services.classify import classification
+from jobs.services.classify import classification, safe_default
 from jobs.services.end import job_fail
 from jobs.services.moves import SYSTEM, job_locked, job_move
+from jobs.services.park import CLASSIFICATION, job_park, was_silent_before
 from jobs.services.told import Told, told_of
 from jobs.states import State
-from llm.errors import ModelRejected
+from llm.errors import ModelRejected, ModelUnavailable
 from threads.models import Delivery, Policy
 from threads.services import say
 
@@ -74,14 +75,19 @@ def _classify(job: Job, epoch: int) -> None:
     """Ask the small model; where a message has joined meanwhile, the next task asks again, with both."""
     if job.state == State.QUEUED:
         job_move(job, to=State.CLASSIFYING, reason="Its turn has come.", relaxed=True)
-    told = told_of(job)
+    told, mine = told_of(job), {"lease_epoch": epoch}
     try:
         found = classification(job, told)
     except Stopped:
-        _stopped(job)
+        _stopped(job, epoch)
         return
+    except ModelUnavailable as error:
+        if not was_silent_before(job, error):
+            job_park(job, error=error, step=CLASSIFICATION, guard=mine)
+            return
+        found = safe_default(told)
     except (LimitReached, ModelRejected) as error:
-        job_fail(job, error=str(error))
+        job_fail(job, error=str(error), guard=mine)
         return
     try:
         _settle(job, epoch, found, told)
@@ -90,10 +96,10 @@ def _classify(job: Job, epoch: int) -> None:
 
 
 @joined
-def _stopped(job: Job) -> None:
-    """Frozen: back into the queue, where the sweep finds it. Cancelled: somebody else has moved it."""
+def _stopped(job: Job, epoch: int) -> None:
+    """Frozen: back into the queue, where the sweep finds it. Cancelled, or taken over: somebody else has moved it."""
     job = job_locked(job)
-    if job.state == State.CLASSIFYING:
+    if job.state == State.CLASSIFYING and job.lease_epoch == epoch:
         job_move(job, to=State.QUEUED, reason="Everything is frozen.")
         _tell_frozen(job)
 

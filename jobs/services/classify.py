@@ -1,4 +1,5 @@
-"""Understanding what is asked: a small model, a schema, thirty seconds, one more try, then a safe default."""
+"""Understanding what is asked: a small model, a schema, thirty seconds. An answer that breaks the schema is asked for
+once more, then a safe default is taken; a model that can't be reached is the caller's to wait for."""
 
 import logging
 from typing import Any
@@ -8,7 +9,7 @@ from jobs.models import Job
 from jobs.services.told import Told
 from jobs.states import State
 from llm import gateway
-from llm.errors import ModelError, ModelRejected
+from llm.errors import ModelOutputInvalid
 from llm.types import CallTag, ModelRequest, Purpose, Scope
 
 logger = logging.getLogger(__name__)
@@ -37,8 +38,8 @@ or sent. confidence: 0 to 1."""
 
 
 def classification(job: Job, told: Told) -> dict[str, Any]:
-    """What the small model makes of it. Raises Stopped, LimitReached, ModelRejected."""
-    request = _request(told)
+    """What the small model makes of it. Raises Stopped, LimitReached, ModelUnavailable, ModelRejected."""
+    request = _request(told, shown=job.classification.get("plan", []))
     tag = CallTag(
         scope=Scope(job.origin),
         job_ref=job.ref,
@@ -49,9 +50,7 @@ def classification(job: Job, told: Told) -> dict[str, Any]:
         try:
             reply = gateway.call(request, tag=tag, stop=lambda: _must_stop(job))
             return {**(reply.parsed or {}), "model": reply.model}
-        except ModelRejected:
-            raise
-        except ModelError as error:
+        except ModelOutputInvalid as error:
             logger.warning("%s could not be classified: %s", job.ref, error)
     return safe_default(told)
 
@@ -60,12 +59,14 @@ def _must_stop(job: Job) -> bool:
     return not Job.objects.filter(pk=job.pk, state=State.CLASSIFYING).exists()
 
 
-def _request(told: Told) -> ModelRequest:
+def _request(told: Told, *, shown: list[str]) -> ModelRequest:
+    """`shown`: the steps of the plan that the last message changes, if there was one."""
     earlier = [f"{turn.role}: {turn.text}" for turn in told.turns]
+    plan = ["The plan that was shown, and that the last message changes:", *shown] if shown else []
     return ModelRequest(
         purpose=Purpose.CLASSIFY,
         system=INSTRUCTION,
-        messages=[{"role": "user", "content": "\n".join([*earlier, told.asked])}],
+        messages=[{"role": "user", "content": "\n".join([*earlier, told.asked, *plan])}],
         max_tokens=1024,
         schema=SCHEMA,
         time_limit=SECONDS,
@@ -73,7 +74,7 @@ def _request(told: Told) -> ModelRequest:
 
 
 def safe_default(told: Told) -> dict[str, Any]:
-    """What is assumed where the model could not be asked: that the owner must look."""
+    """What is assumed where the model's answer can't be used: that the owner must look."""
     return {
         "intent": "other",
         "summary": shorten(told.last_text, 120) or "A message without text",

@@ -47,16 +47,16 @@ def what_happened(outage: Outage, settled: Settled) -> list[str]:
     went_on = Job.objects.filter(pk__in=set(settled.interrupted) - set(settled.finalised))
     open_yet = went_on.filter(state__in=OPEN).count()
     told = [
-        (came_in(outage), "messages came in meanwhile"),
-        (len(settled.interrupted), "jobs were interrupted in the middle"),
-        (went_on.count() - open_yet, "of these went on and have ended"),
-        (open_yet, "of these go on now"),
-        (len(settled.finalised), "were not taken up again, because it was too long: each offers a Retry"),
-        (len(settled.offered), "waiting requests are offered to you instead of begun: each has a Retry"),
-        (settled.cards, "cards wait on, for as long as nobody could press them"),
-        (expired(outage), "cards have expired: /reopen asks again"),
+        ("messages that came in meanwhile", came_in(outage)),
+        ("jobs that were interrupted in the middle", len(settled.interrupted)),
+        ("of these went on and have ended", went_on.count() - open_yet),
+        ("of these go on now", open_yet),
+        ("not taken up again, because it was too long (each offers a Retry)", len(settled.finalised)),
+        ("requests that waited, offered to you instead of begun (each has a Retry)", len(settled.offered)),
+        ("cards that wait on, for as long as nobody could press them", settled.cards),
+        ("cards that have expired (/reopen asks again)", expired(outage)),
     ]
-    return [f"- {count} {what}" for count, what in told if count]
+    return [f"- {what}: {count}" for what, count in told if count]
 
 
 def came_in(outage: Outage) -> int:

@@ -1,6 +1,7 @@
 """How a job ends: answered, failed in words, cancelled with a list of what was done."""
 
 from datetime import timedelta
+from typing import Any
 
 from django.utils import timezone
 
@@ -16,8 +17,9 @@ from jobs.services.moves import job_locked, job_move
 from jobs.states import OPEN, State
 from threads.models import Message
 from threads.services import card_close, say
-from tools.models import ToolExecution
+from tools.models import ExecutionState, ToolExecution
 
+CAUSE_CHARS = 200
 RETRY_CHOICES = [("retry", "Retry"), ("cancel", "Leave it")]
 
 
@@ -34,9 +36,13 @@ def job_answer(job: Job, *, text: str) -> Job:
 
 
 @joined
-def job_fail(job: Job, *, error: str) -> Job:
-    """Tell whoever asked what went wrong, with a button to try again."""
+def job_fail(job: Job, *, error: str, cause: str = "", guard: dict[str, Any] | None = None) -> Job:
+    """Tell whoever asked what went wrong, with a button to try again; it is a dead letter until somebody has decided.
+
+    `cause` groups it among those (the error's first line where none is given); `guard`: see job_move.
+    """
     error = redact(error)
+    cause = shorten(redact(cause) or error.partition("\n")[0], CAUSE_CHARS)
     approval = approval_ask(
         kind=Approval.Kind.RETRY,
         subject=job.ref,
@@ -45,7 +51,7 @@ def job_fail(job: Job, *, error: str) -> Job:
         choices=RETRY_CHOICES,
         expires_in=timedelta(hours=24),
     )
-    job_move(job, to=State.FAILED, reason=error, error=error, approval=approval)
+    job_move(job, to=State.FAILED, reason=error, error=error, cause=cause, approval=approval, guard=guard)
     what = f" ({job.summary})" if job.summary else ""
     say(thread=job.thread, text=f"Job {job.pk}{what} failed: {error}", job_ref=job.ref, approval=approval)
     return job
@@ -75,19 +81,38 @@ def cancelled_text(job: Job) -> str:
 def done_so_far(job: Job) -> str:
     """The calls that a job has made, for the person who stops it."""
     calls = ToolExecution.objects.filter(job_ref=job.ref).order_by("pk")
-    lines = [f"- {call.name} {shorten(str(call.arguments), 100)}: {call.get_state_display().lower()}" for call in calls]
+    lines = [f"- {call.name} {shorten(str(call.arguments), 100)}: {_outcome(call)}" for call in calls]
     return "Nothing had been done." if not lines else "Done before that:\n" + "\n".join(lines)
+
+
+def _outcome(call: ToolExecution) -> str:
+    if call.state == ExecutionState.STARTED:
+        return "was at work; it is being ended now"
+    return call.get_state_display().lower()
 
 
 @joined
 def job_retry(job: Job, *, actor: str, where: str = "") -> Job:
     """Put a failed job back into the queue; a run goes on from its last saved step. The card says `where`."""
     job = job_locked(job)
-    job_move(job, to=State.QUEUED, actor=actor, reason="Retried.", finished_at=None, attempts=0, not_before=None)
+    anew: dict[str, Any] = {"attempts": 0, "failures": {}, "failing_since": None, "failing_step": 0, "wait_told": False}
+    anew |= {"finished_at": None, "not_before": None, "cause": ""}
+    job_move(job, to=State.QUEUED, actor=actor, reason="Retried.", **anew)
     approvals_supersede(subject=job.ref)
     if job.approval is not None:
         card_close(approval=job.approval, line=f"↻ Tried again{where}")
     queue.enqueue("job.begin", job.pk)
+    return job
+
+
+@joined
+def job_give_up(job: Job, *, actor: str, reason: str = "") -> Job:
+    """Leave a failed job as it is, for good: it goes from the list of dead letters, and can't be retried any more."""
+    job = job_locked(job)
+    job_move(job, to=State.DEAD, actor=actor, reason=reason or "Left as it is.")
+    approvals_supersede(subject=job.ref)
+    if job.approval is not None:
+        card_close(approval=job.approval, line="Left as it is.")
     return job
 
 

@@ -1,29 +1,34 @@
 """Work: a run is opened, advanced by the loop, and what it came to is written into its job."""
 
 import logging
-from datetime import timedelta
 from typing import Any
 
-from django.utils import timezone
+from django.db import transaction
 
 from agents import loop
 from agents.models import Run
 from agents.services import run_answer, run_open, run_retry
 from budget.errors import LimitReached
-from common import backoff, lease
+from common import lease
 from common.state import StateConflict
 from common.transactions import joined
 from jobs.models import Job
 from jobs.selectors import job_of_run
 from jobs.services.end import job_answer, job_fail
-from jobs.services.moves import job_move
+from jobs.services.moves import job_locked, job_move
+from jobs.services.park import job_park
 from jobs.services.propose import calls_propose
 from jobs.services.told import Told
 from jobs.states import State
 from llm.errors import ModelUnavailable
+from tools.errors import ExecutionLost
 
 logger = logging.getLogger(__name__)
-TRIES = 5
+# A hint that comes twice, or late, must not take up a run whose job waits for its next try, has failed or is closed.
+AT_WORK = """
+SELECT r.*, COALESCE(j.state IN ('queued', 'failed', 'dead', 'expired'), false) AS waits
+FROM agents_run r LEFT JOIN jobs_job j ON j.run_id = r.id WHERE r.id = %s
+"""
 
 
 @joined
@@ -64,19 +69,16 @@ def job_resume(job: Job) -> Job:
 
 def run_advance(run_id: int) -> None:
     """The task that advances a run: one minute of it, then what it came to. Safe to repeat."""
-    run = next(iter(Run.objects.raw("SELECT * FROM agents_run WHERE id = %s", [run_id])), None)
-    if run is None:
+    run = next(iter(Run.objects.raw(AT_WORK, [run_id])), None)
+    if run is None or vars(run)["waits"]:
         return
     try:
         if run.state == Run.State.READY:
             run = loop.advance(run)
-    except (lease.LeaseHeld, lease.LeaseLost):
+    except (lease.LeaseHeld, lease.LeaseLost, ExecutionLost):
         return
-    except ModelUnavailable as error:
-        _try_later(run, error)
-        return
-    except LimitReached as error:
-        _fail(run, str(error))
+    except (ModelUnavailable, LimitReached) as error:
+        _not_now(run, error)
         return
     run_settle(run)
 
@@ -97,25 +99,21 @@ def run_settle(run: Run) -> None:
         logger.info("%s was moved by somebody else", job.ref)
 
 
-def _fail(run: Run, error: str) -> None:
+def _not_now(run: Run, error: ModelUnavailable | LimitReached) -> None:
+    """A passing fault: the job waits for its next try. A spent budget: it fails. Nothing where the run was taken over
+    meanwhile, or somebody has moved the job: what this worker has seen is the past then."""
     job = job_of_run(run.pk)
-    if job is not None and job.state == State.EXECUTING:
-        job_fail(job, error=error)
-
-
-def _try_later(run: Run, error: ModelUnavailable) -> None:
-    """A passing fault: back into the queue with a growing delay, a few times; then the failure is told."""
-    job = job_of_run(run.pk)
-    if job is None or job.state != State.EXECUTING:
+    if job is None:
         return
-    if job.attempts + 1 >= TRIES:
-        job_fail(job, error=f"{error} I tried {TRIES} times.")
-        return
-    wait = error.retry_after if error.retry_after is not None else 1 + backoff.delay(job.attempts + 1, base=2.0)
-    job_move(
-        job,
-        to=State.QUEUED,
-        reason=f"Trying again in {wait:.0f} s: {error}",
-        attempts=job.attempts + 1,
-        not_before=timezone.now() + timedelta(seconds=wait),
-    )
+    try:
+        with transaction.atomic():
+            job = job_locked(job)  # before the run, as who cancels does
+            lease.fence(run, run.lease_epoch)
+            if job.state != State.EXECUTING:
+                return
+            if isinstance(error, ModelUnavailable):
+                job_park(job, error=error, step=run.steps.count() + 1)
+            else:
+                job_fail(job, error=str(error))
+    except (lease.LeaseLost, StateConflict):
+        logger.info("%s was taken over or moved by somebody else", job.ref)

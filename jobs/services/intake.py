@@ -15,6 +15,7 @@ from common.state import StateConflict
 from common.transactions import joined
 from jobs.models import Job, JobMessage
 from jobs.services.moves import job_move
+from jobs.services.talk import message_to_card
 from jobs.states import OPEN, State
 from threads.models import Artifact, Message, Person, Thread
 from threads.people import pairing_ask
@@ -155,7 +156,10 @@ def job_for(thread: Thread, message: Message, person: Person) -> Job:
 
 
 def _job_after(latest: Job | None, thread: Thread, message: Message, person: Person) -> Job:
-    """Join the thread's latest open job, take its place, or stand behind it. Raises StateConflict where it moved."""
+    """Join the thread's latest open job, answer its card, take its place, or stand behind it. Raises StateConflict
+    where it moved."""
+    if latest is not None and latest.state == State.AWAITING and (job := message_to_card(latest, message, person)):
+        return job
     if latest is not None and latest.run_id is None and latest.person_id == person.pk:
         if latest.state in JOINABLE:
             return _join(latest, message)

@@ -63,7 +63,7 @@ def _settle(outage_id: int) -> None:
         return
     length = outage.ended_at - outage.began_at
     found = Settled(cards=approvals_prolong(waiting_at=outage.began_at, by=length))
-    at_work = Job.objects.filter(state__in=RUNNING, moved_at__lte=outage.began_at)
+    at_work = Job.objects.filter(state__in=RUNNING, moved_at__lt=outage.ended_at)
     found.interrupted = list(at_work.order_by("pk").values_list("pk", flat=True))
     if length >= limit():
         since = f"I was down from {_stamp(outage.began_at)} to {_stamp(outage.ended_at)}"
@@ -75,7 +75,7 @@ def _settle(outage_id: int) -> None:
 def _begun_before(outage: Outage) -> list[Job]:
     """What was on its way when it began; runs first, so that their threads are free for what waited behind them."""
     due = Q(state=State.EXECUTING, run__state=Run.State.READY) | Q(state__in=[State.QUEUED, State.CLASSIFYING])
-    jobs = Job.objects.filter(due, moved_at__lte=outage.began_at).select_related("thread", "run")
+    jobs = Job.objects.filter(due, moved_at__lt=outage.ended_at).select_related("thread", "run")
     return sorted(jobs, key=lambda job: (job.state != State.EXECUTING, job.pk))
 
 
@@ -124,7 +124,8 @@ def lapsed_end() -> int:
     )
     found = Settled()
     for job in lapsed.select_related("thread", "run")[:100]:
-        assert job.run is not None and job.run.lease_expires_at is not None
+        assert job.run is not None
+        assert job.run.lease_expires_at is not None
         _end(job, f"My worker was lost at {_stamp(job.run.lease_expires_at)}", found)
     return len(found.finalised)
 
@@ -136,7 +137,9 @@ def late_offer(job_id: int, outages: list[Outage]) -> bool:
     long = [outage for outage in outages if outage.ended_at - outage.began_at >= limit()]
     if not long:
         return False
-    job = Job.objects.select_for_update(of=("self",), no_key=True).filter(pk=job_id, state=State.QUEUED, run=None).first()
+    job = (
+        Job.objects.select_for_update(of=("self",), no_key=True).filter(pk=job_id, state=State.QUEUED, run=None).first()
+    )
     if job is None or asks_first(with_thread(job)):
         return False
     said_at: datetime = job.messages.aggregate(first=Min("said_at"))["first"]

@@ -21,6 +21,7 @@ from jobs.services.digest import outages_digest
 from jobs.services.moves import job_locked, job_move
 from jobs.services.outages import lapsed_end, outages_settle
 from jobs.services.silence import silence_break
+from jobs.services.talk import questions_due
 from jobs.states import State
 from ops import audit
 from ops.switches import is_on
@@ -51,6 +52,7 @@ def _work() -> None:
     if not is_on("freeze"):
         _begin_jobs()
         _advance_runs()
+        _enqueue_lost("job.question", Lane.TALK, questions_due())
 
 
 def _wake_senders() -> None:

@@ -1,11 +1,10 @@
 """No message stays without a word: whoever has heard nothing for too long is told what is going on.
 
-Each message has a time by which something must have been said about it (`Message.due_at`). The sweep looks at those that
-are due: what was answered is owed nothing more; for the others one sentence a chat is said, and the next one is due
-after twice the time. Said means written into the outbox: what the channel then does with it is the outbox's business.
+Each message has a time by which something must have been said about it (`Message.due_at`). The sweep looks at those
+that are due: what was answered is owed nothing more; for the others one sentence a chat is said, and the next one is
+due after twice the time. Said means written into the outbox: what the channel does with it is the outbox's business.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -107,10 +106,4 @@ def _last_said(message: Message, job: Job | None) -> datetime | None:
 
 def interval_after(reminders: int) -> timedelta:
     """The time until the next word: SILENCE_MINUTES, doubled with each reminder, at most six hours."""
-    return min(timedelta(minutes=settings.SILENCE_MINUTES) * 2 ** min(reminders, 16), LONGEST)
-
-
-def due_again(messages: Iterable[int]) -> int:
-    """Something new was begun about these messages (a retry): their senders are owed a word about it too."""
-    soon = timezone.now() + interval_after(0)
-    return Message.objects.filter(pk__in=list(messages)).update(due_at=soon, reminders=0)
+    return min(timedelta(minutes=float(settings.SILENCE_MINUTES)) * float(2 ** min(reminders, 16)), LONGEST)

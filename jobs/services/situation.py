@@ -25,7 +25,9 @@ def situation(job: Job) -> str:
     if job.state == State.QUEUED:
         return _queued(job)
     if job.state == State.CLASSIFYING:
-        return f"{_name(job)}: I am still reading your message, since {_clock(job.moved_at)}; the model is slow to answer."
+        return (
+            f"{_name(job)}: I am still reading your message, since {_clock(job.moved_at)}; the model is slow to answer."
+        )
     return _at_work(job)
 
 
@@ -37,7 +39,7 @@ def _queued(job: Job) -> str:
     if ahead is not None:
         return f"{_name(job)} waits for its turn behind job {ahead.pk}, which {_doing(ahead)}."
     waiting = queue.backlog(Lane.TALK)
-    return f"{_name(job)} waits for a free worker; {waiting} other tasks wait too. It is not forgotten."
+    return f"{_name(job)} waits for a free worker (tasks in the queue: {waiting}). It is not forgotten."
 
 
 def _ahead(job: Job) -> Job | None:
@@ -49,7 +51,9 @@ def _ahead(job: Job) -> Job | None:
 
 def _doing(ahead: Job) -> str:
     if ahead.state == State.AWAITING:
-        return f"waits for your answer to its card since {_clock(ahead.moved_at)}: /approve {ahead.pk}, /cancel {ahead.pk}"
+        return (
+            f"waits for your answer to its card since {_clock(ahead.moved_at)}: /approve {ahead.pk}, /cancel {ahead.pk}"
+        )
     if ahead.state == State.QUEUED:
         return "waits itself"
     return f"is at work since {_clock(ahead.moved_at)}; /cancel {ahead.pk} stops it"
@@ -59,12 +63,12 @@ def _at_work(job: Job) -> str:
     run = job.run
     if run is None or run.state != Run.State.READY:
         return f"{_name(job)} is at work since {_clock(job.moved_at)}."
-    steps = Step.objects.filter(run=run).count()
+    steps = _number(Step.objects.filter(run=run).count())
     if run.lease_expires_at is None or run.lease_expires_at < timezone.now():
-        return f"{_name(job)} waits for a free worker, after {_number(steps)}; {queue.backlog(Lane.WORK)} tasks wait."
+        return f"{_name(job)} waits for a free worker, after {steps} (tasks in the queue: {queue.backlog(Lane.WORK)})."
     call = ToolExecution.objects.filter(run_ref=run.ref).order_by("-pk").first()
     last = f", the last call {call.name} {shorten(str(call.arguments), 80)}" if call is not None else ""
-    return f"{_name(job)} is at work since {_clock(job.moved_at)}: {_number(steps)} so far{last}. /cancel {job.pk} stops it."
+    return f"{_name(job)} is at work since {_clock(job.moved_at)}: {steps} so far{last}. /cancel {job.pk} stops it."
 
 
 def _number(steps: int) -> str:

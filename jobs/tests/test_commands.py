@@ -63,7 +63,7 @@ def test_a_program_can_read_the_list(run, waiting):
     (line,) = run("jobs", "--json")
     told = json.loads(line)
     assert (told["job"], told["state"], told["channel"]) == (waiting.pk, "awaiting_approval", "web")
-    assert told["approval"]["choices"] == ["ok", "cancel"]
+    assert told["approval"]["choices"] == ["ok", "edit", "ask", "cancel"]
     assert "$ uptime" in told["approval"]["text"]
 
 
@@ -85,7 +85,7 @@ def test_approve_can_choose_another_button(run, waiting):
 
 
 def test_approve_refuses_a_word_that_is_not_on_the_card(run, waiting):
-    with pytest.raises(CommandError, match="offers: ok, cancel"):
+    with pytest.raises(CommandError, match="offers: ok, edit, ask, cancel"):
         run("approve", str(waiting.pk), "--choice", "explode")
 
 

@@ -13,7 +13,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from llm.errors import ModelUnavailable
+from llm.errors import Cause, ModelUnavailable
 from llm.routing import Route
 
 if TYPE_CHECKING:
@@ -86,7 +86,8 @@ async def stream(
                     # What the SDK has no field for stays on the event (OpenRouter says there what it charged).
                     extra = event.usage.model_extra or {}
             if not _finished(events):
-                raise ModelUnavailable("The model's answer broke off.", request_id=events.request_id or "")
+                told = "The model's answer broke off."
+                raise ModelUnavailable(told, request_id=events.request_id or "", cause=Cause.CUT)
             return _answer(events.current_message_snapshot, events.request_id or "", extra)
     # A stream that is cut surfaces as httpx2's own error, everything else as the SDK's.
     except (anthropic.AnthropicError, httpx2.HTTPError, *failures.UNREADABLE) as error:

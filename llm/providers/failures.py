@@ -6,9 +6,9 @@ import anthropic
 import httpx2
 
 from common.text import redact, shorten
-from llm.errors import Fate, ModelError, ModelRejected, ModelUnavailable
+from llm.errors import Cause, Fate, ModelError, ModelKeyRefused, ModelRejected, ModelUnavailable
 
-MAX_RETRY_AFTER = 20.0
+MOST_RETRY_AFTER = 7 * 86400.0
 MESSAGE_CHARS = 300
 
 # Nothing was sent when not even the connection stood.
@@ -18,6 +18,9 @@ UNREADABLE = (ValueError, LookupError, AttributeError, TypeError, RuntimeError)
 # Timeouts and gateways on the way: what stands behind them may have worked, and counted.
 UNKNOWN_STATUS = {408, 499, 502, 504, 520, 521, 522, 523, 524}
 TRANSIENT_STATUS = UNKNOWN_STATUS | {409, 425, 429}
+KEY_REFUSED_STATUS = {401, 402}
+
+CAUSES = {429: Cause.RATE_LIMIT, 503: Cause.OVERLOADED, 529: Cause.OVERLOADED, 408: Cause.SILENT, 504: Cause.SILENT}
 
 WHAT_TO_DO = {
     401: "The key was refused: check ANTHROPIC_API_KEY or CLAUDE_CODE_OAUTH_TOKEN in .env, then restart.",
@@ -36,10 +39,11 @@ def sort(error: Exception, *, model: str) -> ModelError:
     if isinstance(cause, NEVER_LEFT):
         return ModelUnavailable("The model's server can't be reached.", fate=Fate.NEVER_LEFT)
     if isinstance(cause, httpx2.TimeoutException) or isinstance(error, anthropic.APITimeoutError):
-        return ModelUnavailable("The model fell silent, and the call was cut.")
+        return ModelUnavailable("The model fell silent, and the call was cut.", cause=Cause.SILENT)
     if isinstance(error, UNREADABLE):
-        return ModelUnavailable(f"The model's answer could not be read ({type(error).__name__}).")
-    return ModelUnavailable(f"The connection to the model broke off ({type(cause).__name__}).")
+        text = f"The model's answer could not be read ({type(error).__name__})."
+        return ModelUnavailable(text, cause=Cause.CUT)
+    return ModelUnavailable(f"The connection to the model broke off ({type(cause).__name__}).", cause=Cause.CUT)
 
 
 def _status(error: anthropic.APIStatusError, model: str) -> ModelError:
@@ -47,22 +51,25 @@ def _status(error: anthropic.APIStatusError, model: str) -> ModelError:
     said = redact(shorten(error.api_message or error.message, MESSAGE_CHARS))
     if error.status_code < 400:
         # An `error` event in the middle of a stream: the provider had begun, and what it counted is not known.
-        return ModelUnavailable(f"The model broke off: {said}", request_id=request_id)
+        return ModelUnavailable(f"The model broke off: {said}", request_id=request_id, cause=Cause.CUT)
     fate = Fate.UNKNOWN if error.status_code in UNKNOWN_STATUS else Fate.REFUSED
     if error.status_code in TRANSIENT_STATUS or error.status_code >= 500:
         text = f"The model is not available right now ({error.status_code}): {said}"
-        return ModelUnavailable(text, fate=fate, request_id=request_id, retry_after=_retry_after(error))
+        cause = CAUSES.get(error.status_code, Cause.SERVER_ERROR)
+        return ModelUnavailable(text, fate=fate, request_id=request_id, retry_after=_retry_after(error), cause=cause)
     text = WHAT_TO_DO.get(error.status_code, "The model's provider refused the request.").format(model=model)
-    return ModelRejected(f"{text} It said ({error.status_code}): {said}", fate=fate, request_id=request_id)
+    kind = ModelKeyRefused if error.status_code in KEY_REFUSED_STATUS else ModelRejected
+    return kind(f"{text} It said ({error.status_code}): {said}", fate=fate, request_id=request_id)
 
 
 def _retry_after(error: anthropic.APIStatusError) -> float | None:
-    """Seconds that the provider asks to wait, capped: a long one must not keep a job from being tried at all."""
+    """Seconds that the provider asks to wait, up to a week: what is too long for us is retries.py's to say."""
     headers = error.response.headers
     for name, factor in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         try:
             seconds = float(headers[name]) * factor
-            return min(max(seconds, 0.0), MAX_RETRY_AFTER) if math.isfinite(seconds) else MAX_RETRY_AFTER
         except (KeyError, ValueError):
             continue
+        if not math.isnan(seconds):
+            return min(max(seconds, 0.0), MOST_RETRY_AFTER)
     return None

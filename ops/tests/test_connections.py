@@ -159,5 +159,9 @@ def test_health_says_since_when_why_and_when_it_is_tried_again():
 
 def test_a_failure_of_long_ago_says_nothing_of_now():
     connection_failed("model", "no answer")
+    Connection.objects.update(seen_at=timezone.now() - timedelta(minutes=20))
+    assert of_connections("model").level == Level.OK
+    Connection.objects.update(state=State.DOWN)
+    assert of_connections("model").level == Level.DEGRADED
     Connection.objects.update(seen_at=timezone.now() - timedelta(hours=3))
     assert of_connections("model").level == Level.OK

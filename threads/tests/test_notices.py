@@ -1,11 +1,12 @@
 """Notices reach the owners in their private chats, once."""
 
 import pytest
+from django.utils import timezone
 
 from ops.models import Notice
 from ops.notices import notice
 from threads.models import Delivery, Thread
-from threads.notices import notices_carry
+from threads.notices import PERIOD, notices_carry
 
 pytestmark = pytest.mark.django_db
 
@@ -49,3 +50,34 @@ def test_many_notices_are_carried_in_portions(home):
         "Notice 0.\n\nNotice 1.",
         "Notice 2.",
     ]
+
+
+def test_a_storm_of_one_kind_is_told_as_one_with_its_number(home):
+    notice(kind="digest", text="I was down.")
+    for number in range(40):
+        notice(kind="dead letter", text=f"Chat {number % 2} is broken.")
+    notice(kind="dead letter", text="The disk is full.")
+    assert notices_carry() == 42
+    (row,) = Delivery.objects.all()
+    assert row.purpose == "notice"
+    assert row.text.startswith("I was down.\n\n41 notices of the kind “dead letter” since ")
+    assert "- Chat 0 is broken. (20 times)" in row.text
+    assert "- The disk is full." in row.text
+
+
+def test_what_comes_after_a_few_of_a_kind_waits_and_is_told_as_one(home):
+    for number in range(3):
+        notice(kind="disk", text=f"Disk {number}.")
+        notices_carry()
+    for number in range(3, 10):
+        notice(kind="disk", text=f"Disk {number}.")
+        assert notices_carry() == 0
+    notice(kind="queue", text="Another kind.")
+    assert notices_carry() == 1
+    long_ago = timezone.now() - PERIOD
+    Notice.objects.filter(carried_at__isnull=False).update(carried_at=long_ago, created_at=long_ago)
+    assert notices_carry() == 7
+    texts = list(Delivery.objects.order_by("pk").values_list("text", flat=True))
+    assert texts[:4] == ["Disk 0.", "Disk 1.", "Disk 2.", "Another kind."]
+    assert "7 notices of the kind “disk”" in texts[4]
+    assert "and 4 more" in texts[4]

@@ -2,11 +2,13 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from threading import Event
 
 import pytest
 from django.utils import timezone
 
-from threads import channels, outbox
+from ops.models import Notice
+from threads import channels, outbox, repetition
 from threads.channels import Outgoing, Rate
 from threads.errors import DeliveryPermanent, DeliveryTransient
 from threads.models import Delivery, Message, SendBucket, Thread
@@ -26,8 +28,11 @@ class Paper:
         self.written: list[Outgoing] = []
         self.faults: list[Exception] = []
         self.buckets: list[Rate] = []
+        self.gates: dict[str, Event] = {}
 
     def send(self, outgoing: Outgoing) -> str:
+        if gate := self.gates.get(outgoing.address):
+            assert gate.wait(10)
         if self.faults:
             raise self.faults.pop(0)
         self.written.append(outgoing)
@@ -59,9 +64,16 @@ def other() -> Thread:
 
 @pytest.fixture
 def tick(paper):
-    # One alone is sent on the calling thread, so that no second database connection is needed here.
+    """One tick; where no gate holds a chat back, what it sent is written down by its end, however slow the machine."""
     with ThreadPoolExecutor(2) as pool:
-        yield lambda: outbox.tick(paper, pool)
+
+        def one() -> outbox.Tick:
+            done = outbox.tick(paper, pool)
+            if not paper.gates:
+                outbox._carrier("paper").drain()
+            return done
+
+        yield one
 
 
 def texts(paper: Paper) -> list[str]:
@@ -120,24 +132,37 @@ def test_a_few_unknown_outcomes_in_a_row_lose_nothing(paper, thread, tick):
     assert (row.state, row.repeated, row.attempts) == ("sent", True, 4)
 
 
-def test_a_text_whose_outcome_stays_unknown_is_given_up(paper, thread, tick):
-    paper.faults = [DeliveryTransient("Cut.", retry_after=0, unknown_outcome=True)] * outbox.MOST_SENDS
+def test_a_text_that_may_have_arrived_too_often_is_given_up(paper, thread, tick):
+    paper.faults = [DeliveryTransient("Cut.", retry_after=0, unknown_outcome=True)] * repetition.MOST_SENDS
     (row,) = say(thread=thread, text="a")
-    for _ in range(outbox.MOST_SENDS):
+    for _ in range(repetition.MOST_SENDS):
         tick()
     row.refresh_from_db()
-    assert row.state == "failed"
+    assert (row.state, row.unknown_sends) == ("failed", repetition.MOST_SENDS)
     assert tick().carried == 0
 
 
-def test_a_card_is_repeated_until_it_stands_there(paper, thread, tick):
-    paper.faults = [DeliveryTransient("Cut.", retry_after=0, unknown_outcome=True)] * (outbox.MOST_SENDS + 1)
+@pytest.mark.parametrize("is_card", [True, False])
+def test_what_is_refused_in_a_whole_answer_or_harmless_twice_is_never_given_up_for_its_number(
+    paper, thread, tick, is_card
+):
+    fault = DeliveryTransient("Bad Gateway", retry_after=0, unknown_outcome=True, refused=not is_card)
+    paper.faults = [fault] * (repetition.MOST_SENDS + 10)
     (row,) = say(thread=thread, text="OK?")
-    Delivery.objects.update(buttons=[["ok", "OK"]])
-    for _ in range(outbox.MOST_SENDS + 2):
+    Delivery.objects.update(buttons=[["ok", "OK"]] if is_card else [])
+    for _ in range(repetition.MOST_SENDS + 11):
         tick()
     row.refresh_from_db()
-    assert row.state == "sent"
+    assert (row.state, row.unknown_sends, row.repeated) == ("sent", 0, True)
+
+
+def test_after_a_long_outage_of_our_own_the_first_failure_does_not_give_it_up(paper, thread, tick):
+    paper.faults = [DeliveryTransient("No route.")]
+    (row,) = say(thread=thread, text="a")
+    Delivery.objects.update(created_at=timezone.now() - timedelta(hours=30))
+    tick()
+    row.refresh_from_db()
+    assert row.state == "queued"
 
 
 def test_a_permanent_fault_fails_with_its_reason_and_blocks_nothing(paper, thread, tick):
@@ -189,3 +214,94 @@ def test_a_sent_answer_gives_its_message_the_channels_id(paper, thread, tick):
     tick()
     message.refresh_from_db()
     assert message.external_id == "1"
+
+
+def test_a_slow_chat_holds_back_no_other_and_keeps_its_own_order(paper, thread, other, tick):
+    gate = paper.gates[thread.address] = Event()
+    for text in "abc":
+        say(thread=thread, text=text)
+        say(thread=other, text=text.upper())
+    while len(texts(paper)) < 3:
+        waiting = tick()
+    assert texts(paper) == ["A", "B", "C"]
+    assert waiting.next_in <= outbox.LOOK_MOST_SECONDS  # it looks again soon for what is in flight
+    assert Delivery.objects.get(thread=thread, text="a").state == "sending"
+    assert Delivery.objects.filter(thread=thread, state="queued").count() == 2
+    gate.set()
+    while Delivery.objects.exclude(state="sent").exists():
+        tick()
+    assert texts(paper) == ["A", "B", "C", "a", "b", "c"]
+
+
+def test_what_is_in_flight_is_written_down_before_the_lock_is_given_back(paper, thread, tick):
+    gate = paper.gates[thread.address] = Event()
+    (row,) = say(thread=thread, text="a")
+    with outbox.sender_lock("paper") as mine:
+        assert mine
+        tick()
+        assert outbox.outbox_recover("paper") == 0  # it is in flight here, and not left by a dead sender
+        gate.set()
+    row.refresh_from_db()
+    assert row.state == "sent"
+
+
+def test_a_row_that_nobody_can_render_fails_alone(paper, thread, other, tick):
+    (broken,) = say(thread=thread, text="a")
+    Delivery.objects.update(buttons=[["only a word"]])
+    say(thread=thread, text="b")
+    say(thread=other, text="c")
+    while tick().carried:
+        pass
+    broken.refresh_from_db()
+    assert broken.state == "failed"
+    assert "another version" in broken.error
+    assert sorted(texts(paper)) == ["b", "c"]
+
+
+def test_a_dead_letter_is_told_to_the_master_but_not_that_of_a_notice(paper, thread, tick):
+    paper.faults = [DeliveryPermanent("The bot was blocked.")] * 3
+    say(thread=thread, text="a")
+    say(thread=thread, text="b")
+    say(thread=thread, text="c", purpose="notice")
+    for _ in range(3):
+        tick()
+    assert "The bot was blocked." in Notice.objects.get().text
+
+
+def test_progress_leaves_the_answers_slot_in_the_bucket(paper, thread, tick):
+    paper.buckets = [Rate(key="chat:1", seconds=60.0, burst=3)]
+    for number in range(5):
+        say(thread=thread, text=f"p{number}", purpose="progress")
+    while tick().carried:
+        pass
+    say(thread=thread, text="answer")
+    tick()
+    assert texts(paper) == ["p0", "p1", "answer"]
+    assert tick().carried == 0
+
+
+def test_a_bucket_without_a_burst_lets_progress_through_too(paper, thread, tick):
+    paper.buckets = [Rate(key="chat:1", seconds=60.0, burst=1)]
+    say(thread=thread, text="p", purpose="progress")
+    tick()
+    assert texts(paper) == ["p"]
+
+
+def test_an_answer_overtakes_progress_and_ends_that_of_its_own_job(paper, thread, tick):
+    say(thread=thread, text="p1", job_ref="job:1", purpose="progress")
+    say(thread=thread, text="p2", job_ref="job:2", purpose="progress")
+    say(thread=thread, text="answer", job_ref="job:1")
+    while tick().carried:
+        pass
+    assert texts(paper) == ["answer", "p2"]
+    assert Delivery.objects.get(text="p1").state == "superseded"
+
+
+def test_of_the_edits_of_a_message_only_the_newest_is_sent(paper, thread, tick):
+    (card,) = say(thread=thread, text="card")
+    tick()
+    edits = [Delivery.objects.create(thread=thread, kind="edit", edits=card, text=f"e{number}") for number in range(3)]
+    while tick().carried:
+        pass
+    assert texts(paper) == ["card", "e2"]
+    assert [Delivery.objects.get(pk=edit.pk).state for edit in edits] == ["superseded", "superseded", "sent"]

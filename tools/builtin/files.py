@@ -15,9 +15,11 @@ from tools.base import Effect, Tool, ToolContext, ToolResult
 from tools.builtin.shell import run_argv
 from tools.capture import shorten_middle
 from tools.errors import PathRefused, ToolProblem
+from tools.models import TrashItem
 from tools.paths import Zone
 from tools.process import Ending, Limits
 from tools.sandbox import Level
+from tools.trash import trash_delete, trash_left, trash_overwrite, trash_prune
 
 SHOWN = 20_000
 MAX_LINES = 2_000
@@ -59,23 +61,28 @@ def write_file(context: ToolContext, arguments: dict[str, Any]) -> ToolResult:
             fresh.write(data)
             fresh.flush()
             os.fchmod(fresh.fileno(), mode)
+            item = trash_overwrite(path=path, job_ref=context.job_ref, run_ref=context.run_ref)
             os.replace(fresh.name, path)
         except BaseException:
             os.unlink(fresh.name)
             raise
-    return ToolResult(output=f"Wrote {len(data):,} bytes to {arguments['path']}.")
+    trash_left(item, path=path)
+    trash_prune()
+    return ToolResult(output=_with_note(f"Wrote {len(data):,} bytes to {arguments['path']}.", item))
 
 
 def delete_file(context: ToolContext, arguments: dict[str, Any]) -> ToolResult:
-    """A link is deleted, not what it leads to; a folder only when it is empty."""
+    """Into the trash. A link is deleted, not what it leads to; a folder only when it is empty."""
     _path(context, arguments["path"])
     written = context.workspace / os.path.expanduser(arguments["path"])
     path = _path(context, str(written.parent)) / written.name
-    if path.is_dir() and not path.is_symlink():
-        path.rmdir()
-    else:
-        path.unlink()
-    return ToolResult(output=f"Deleted {arguments['path']}.")
+    item = trash_delete(path=path, job_ref=context.job_ref, run_ref=context.run_ref)
+    trash_prune()
+    return ToolResult(output=_with_note(f"Deleted {arguments['path']}.", item))
+
+
+def _with_note(text: str, item: TrashItem) -> str:
+    return f"{text} {item.note}".rstrip()
 
 
 def list_files(context: ToolContext, arguments: dict[str, Any]) -> ToolResult:
@@ -109,9 +116,8 @@ def search_files(context: ToolContext, arguments: dict[str, Any]) -> ToolResult:
 def _grep(context: ToolContext, pattern: str, path: Path, kind: str) -> tuple[int | None, ToolResult]:
     options = ["-rnIsH", kind, "--exclude-dir=.git", "-m", str(SEARCH_LINES)]
     command = shlex.join(["grep", *options, "-e", pattern, "--", os.path.relpath(path, context.workspace)])
-    level = Level.READ if sandbox.available() else Level.HOST
     argv = sandbox.command_line(
-        command, level=level, workspace=context.workspace, seconds=SEARCH_SECONDS, whole_disk=context.approved
+        command, level=Level.READ, workspace=context.workspace, seconds=SEARCH_SECONDS, whole_disk=context.approved
     )
     done = run_argv(context, argv, limits=Limits(seconds=SEARCH_SECONDS, shown=SHOWN))
     note = "" if done.ending is Ending.EXITED else f"\n[The search was cut short: {done.ending}.]"

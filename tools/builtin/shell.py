@@ -2,12 +2,14 @@
 
 from typing import Any
 
-from tools import process, sandbox, shell_parser, shell_reading
+from tools import levels, process, sandbox, shell_parser, shell_reading
 from tools.base import Effect, Tool, ToolContext, ToolResult
 from tools.errors import ToolProblem, ToolStopped
+from tools.models import KeptState
 from tools.process import Ending, Finished, Limits
 from tools.sandbox import Level
 from tools.shell_specs import READ_ONLY
+from tools.snapshots import snapshot_close, snapshot_take
 
 DEFAULT_SECONDS = 120
 MAX_SECONDS = 600
@@ -16,19 +18,31 @@ MAX_SECONDS = 600
 def run_shell(context: ToolContext, arguments: dict[str, Any]) -> ToolResult:
     """Runs arguments["command"] for at most arguments["timeout"] seconds (1 to 600, 120 when not given)."""
     seconds = min(max(int(arguments.get("timeout", DEFAULT_SECONDS)), 1), MAX_SECONDS)
-    finished = run_command(context, arguments["command"], seconds=seconds)
-    return _result(finished, seconds)
-
-
-def run_command(context: ToolContext, command: str, *, seconds: float) -> Finished:
-    """Runs a command line at the level that the call has; raises ToolStopped with what it had written so far."""
-    level = sandbox.level_for(approved=context.approved)
-    argv = sandbox.command_line(
-        command,
-        level=level,
+    level = levels.level_of(arguments, approved=context.approved)
+    if level is Level.READ:
+        asked = str(arguments.get("level", ""))
+        note = f"[It ran at level read, not {asked}: it was not asked about.]" if asked else ""
+        return _result(_run(context, arguments["command"], level, seconds), seconds, note)
+    snapshot = snapshot_take(
         workspace=context.workspace,
-        seconds=seconds,
-        whole_disk=level is Level.READ and _speaks_of_disks(command),
+        command=arguments["command"],
+        level=level,
+        job_ref=context.job_ref,
+        run_ref=context.run_ref,
+    )
+    try:
+        finished = _run(context, arguments["command"], level, seconds)
+    finally:
+        snapshot_close(snapshot, workspace=context.workspace)
+    note = f"[{snapshot.note} This can't be undone.]" if snapshot.state == KeptState.IMPOSSIBLE else ""
+    return _result(finished, seconds, note)
+
+
+def _run(context: ToolContext, command: str, level: Level, seconds: float) -> Finished:
+    """Raises ToolStopped with what it had written so far."""
+    whole_disk = level is Level.READ and _speaks_of_disks(command)
+    argv = sandbox.command_line(
+        command, level=level, workspace=context.workspace, seconds=seconds, whole_disk=whole_disk
     )
     return run_argv(context, argv, limits=Limits(seconds=seconds))
 
@@ -58,7 +72,7 @@ def _speaks_of_disks(command: str) -> bool:
     return "df" in names and names <= READ_ONLY.keys() and all(map(shell_reading.opens_no_file, commands))
 
 
-def _result(finished: Finished, seconds: float) -> ToolResult:
+def _result(finished: Finished, seconds: float, note: str) -> ToolResult:
     notes = {
         Ending.EXITED: f"[exit code {finished.exit_code}]" if finished.exit_code else "",
         Ending.TIME: f"[Stopped: the command ran longer than {seconds:g} s.]",
@@ -66,7 +80,7 @@ def _result(finished: Finished, seconds: float) -> ToolResult:
         Ending.MEMORY: "[Stopped: the command used too much memory.]",
         Ending.PROCESSES: "[Stopped: the command started too many processes.]",
     }
-    parts = [finished.output.rstrip("\n") or "(no output)", notes[finished.ending]]
+    parts = [finished.output.rstrip("\n") or "(no output)", notes[finished.ending], note]
     return ToolResult(
         output="\n".join(part for part in parts if part),
         is_error=finished.ending is not Ending.EXITED,
@@ -83,7 +97,14 @@ TOOLS = [
         run=run_shell,
         input_schema={
             "type": "object",
-            "properties": {"command": {"type": "string"}, "timeout": {"type": "integer", "description": "seconds"}},
+            "properties": {
+                "command": {"type": "string"},
+                "timeout": {"type": "integer", "description": "seconds"},
+                "level": {
+                    "enum": [level.value for level in levels.ASKED_FOR],
+                    "description": "what it needs: files, +internet, or the real machine (services, packages)",
+                },
+            },
             "required": ["command"],
         },
         bounds=frozenset({"timeout"}),

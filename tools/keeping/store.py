@@ -57,7 +57,7 @@ def kept(root: Path, tree: Tree, earlier: Tree) -> Tree:
 
 
 def object_path(digest: str) -> Path:
-    return folder() / "objects" / digest[:2] / digest
+    return Path(settings.DATA_DIR, "snapshots", "objects", digest[:2], digest)
 
 
 def _put(root: Path, path: str) -> str:

@@ -15,7 +15,7 @@ from tools.base import ToolContext, ToolResult
 from tools.capture import shorten_middle
 from tools.errors import OutcomeUnknown, ToolProblem
 from tools.mcp import catalog, connections, questions
-from tools.mcp.errors import ConnectionEnded, ServerTrouble, ServerUnreachable
+from tools.mcp.errors import ConnectionEnded, ConnectionGone, ServerTrouble, ServerUnreachable
 from tools.mcp.plans import Plan, plan_of
 from tools.mcp.values import Attachment, Outcome
 from tools.models import McpTool
@@ -29,7 +29,8 @@ UNKNOWN = "It is not known whether the call of {tool} was carried out: {why} Loo
 
 
 def tool_call(tool_id: int, fingerprint: str, context: ToolContext, arguments: dict[str, Any]) -> ToolResult:
-    """Calls a tool as it was when the gate judged it. A tool that only reads is called again when the connection ends.
+    """Calls a tool as it was when the gate judged it. It is called again when the connection had ended before, and
+    when it only reads.
 
     Raises ToolProblem (nothing was done, or the server refused), OutcomeUnknown, Stopped, and QuestionAsked when a
     person must answer something first.
@@ -38,8 +39,8 @@ def tool_call(tool_id: int, fingerprint: str, context: ToolContext, arguments: d
     plan = plan_of(tool.server)
     try:
         outcome = _call(tool, plan, fingerprint, context, arguments)
-    except ConnectionEnded:
-        if tool.verdict != McpTool.Verdict.READ:
+    except (ConnectionGone, ConnectionEnded) as error:
+        if isinstance(error, ConnectionEnded) and tool.verdict != McpTool.Verdict.READ:
             raise
         outcome = _call(tool, plan, fingerprint, context, arguments)
     if outcome.questions:

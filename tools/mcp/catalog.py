@@ -15,6 +15,7 @@ from ops import audit
 from ops.models import Notice
 from ops.notices import notice
 from tools.mcp import connections, schemas
+from tools.mcp.errors import ServerUnreachable
 from tools.mcp.plans import plan_of
 from tools.mcp.values import Listing, Offered
 from tools.models import McpServer, McpTool
@@ -36,6 +37,23 @@ def server_check(server: McpServer) -> McpServer:
     except AgentError as error:
         return server_failed(server, str(error))
     return server_listed(server, found)
+
+
+def server_test(server: McpServer) -> McpServer:
+    """The same for somebody who waits for it: raises ServerUnreachable with the reason."""
+    server = server_check(server)
+    if server.failures:
+        raise ServerUnreachable(f"{server.name} can't be reached: {server.last_error}")
+    return server
+
+
+@joined
+def server_remove(*, server: McpServer, actor: str) -> None:
+    """Forgets a server with its tools and their verdicts. A call of theirs is refused from then on."""
+    audit.record(
+        actor=actor, action="mcp server removed", subject=f"mcp_server:{server.pk}", detail={"name": server.name}
+    )
+    server.delete()
 
 
 @joined

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from common import background, backoff
 from common.errors import StopCheck
-from tools.mcp.errors import ServerUnreachable
+from tools.mcp.errors import ConnectionGone, ServerUnreachable
 from tools.mcp.plans import Plan, resolved, workspace
 from tools.mcp.values import Answered, Listing, Outcome
 
@@ -54,11 +54,14 @@ def opened(plan: Plan, *, stop: StopCheck, seconds: float, tries: int = TRIES) -
 def call(
     plan: Plan, name: str, arguments: dict[str, Any], *, given: Sequence[Answered], stop: StopCheck, seconds: float
 ) -> Outcome:
-    """One call over the connection that `opened` has made. Raises ConnectionEnded, ServerTrouble, Stopped,
-    TimeoutError (it goes on for all we know; the connection is closed, a command with it)."""
+    """One call over the connection that `opened` has made.
+
+    Raises ConnectionGone, ConnectionEnded, ServerTrouble, Stopped, and TimeoutError (the call goes on for all we know;
+    the connection is closed, and a command ended with it).
+    """
     session = _mine().get(plan.server_id)
-    if session is None or session.ended:
-        raise ServerUnreachable(f"The connection to {plan.name} has just ended. Nothing was done; try again.")
+    if session is None or not session.serves(plan):
+        raise ConnectionGone
     try:
         return background.run(session.call(name, arguments, given), stop=stop, timeout=seconds)
     except TimeoutError:

@@ -5,6 +5,10 @@ class ServerUnreachable(ToolProblem):
     """This MCP server can't be reached."""
 
 
+class ConnectionGone(ServerUnreachable):
+    """The connection to this MCP server had ended before the call. Nothing was done."""
+
+
 class ServerTrouble(ToolProblem):
     """This MCP server does not keep to the protocol."""
 

@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from django.conf import settings
+
+from common.text import KEY_FORMATS
 from ops import secrets
 from tools import masks, paths, sandbox
 from tools.mcp.errors import BadServer, ServerUnreachable
@@ -22,6 +25,9 @@ INHERITABLE = frozenset(
         "npm_config_registry PIP_INDEX_URL UV_INDEX_URL"
     )
 )
+# What a row's complaint looks at; what makes it another server when it is changed.
+JUDGED = ("name", "transport", "command", "args", "url", "variables", "inherited", "readable")
+IDENTITY = frozenset(["transport", "command", "args", "url", "variables"])
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 HEADER = re.compile(r"[A-Za-z0-9-]+\Z")
 # Ours to set: they decide where a request goes and what it means.
@@ -73,6 +79,8 @@ def complaint(server: McpServer) -> str | None:
         return "arguments, folders and inherited variables are lists of texts."
     if not isinstance(server.variables, dict) or not _is_texts(list(server.variables.values())):
         return "variables are an object of names and texts."
+    if any(KEY_FORMATS.search(each) for each in [*server.variables.values(), *server.args, server.url]):
+        return "there is a key in it. Store it under Secrets, and write {{secret:name}} into the variables."
     if server.transport == McpServer.Transport.STDIO:
         return _command_complaint(server)
     return _address_complaint(server)
@@ -89,15 +97,26 @@ def _command_complaint(server: McpServer) -> str | None:
 
 
 def _folder_complaint(server: McpServer) -> str | None:
-    """A folder must hold nothing of ours and no keys; nor may one of those lie below it."""
+    """Only what is hidden because it lies in a home or among temporary files can be shown, and nothing secret in it."""
     for folder in server.readable:
-        hidden = [os.path.realpath(path) for group in masks.covered() for path in group]
         real = os.path.realpath(folder)
-        if not folder.startswith("/") or paths.zone_of(folder) is Zone.PROTECTED:
-            return f"“{folder}” can't be shown to it: it holds secrets, belongs to this service, or is no full path."
-        if any(path == real or path.startswith(f"{real.rstrip('/')}/") for path in hidden):
+        hidden = any(_lies_in(real, str(base)) for base in (Path.home(), "/tmp", "/var/tmp"))
+        if not folder.startswith("/") or not hidden or paths.zone_of(folder) is Zone.PROTECTED:
+            return f"“{folder}” can't be shown to it: name a folder in your home, by its full path, without secrets."
+        if any(_lies_in(os.path.realpath(path), real) for path in _private()):
             return f"“{folder}” can't be shown to it: something secret lies in it. Name a folder further down."
     return None
+
+
+def _private() -> list[Path]:
+    """What lies in homes or among temporary files and is nobody's business."""
+    secret = [Path.home() / name for name in (*masks.IN_HOME, *masks.FILES_IN_HOME)]
+    ours = (settings.BASE_DIR, settings.DATA_DIR, getattr(settings, "BACKUP_DIR", ""))
+    return [*secret, *(Path(each) for each in ours if str(each))]
+
+
+def _lies_in(path: str, folder: str) -> bool:
+    return path.startswith(folder.rstrip("/") + "/")
 
 
 def _address_complaint(server: McpServer) -> str | None:

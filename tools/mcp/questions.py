@@ -86,14 +86,15 @@ def text_of(question: McpQuestion) -> str:
     if fields := _fields(question.form):
         lines += ["", *(_field_line(name, schema, name in _required(question.form)) for name, schema in fields.items())]
         if not _options(question.form):
-            lines += ["", "Answer with a line for each: name = value"]
+            lines += ["", "Answer with name = value, a line for each or with “;” between them."]
     lines += ["Never enter a password or a key here: the server sees what you enter."]
     return "\n".join(lines)
 
 
 @joined
-def question_answer(*, question: McpQuestion, choice: str, note: str = "") -> McpQuestion:
+def question_answer(*, question_id: int, choice: str, note: str = "") -> McpQuestion:
     """Keeps a person's answer: a button's, or what he typed. Raises BadAnswer with a sentence."""
+    question = McpQuestion.objects.select_related("server").get(pk=question_id)
     declined = choice in ("skip", "cancel", "")
     content = {} if declined else _content(question, choice, note)
     McpQuestion.objects.filter(pk=question.pk, state=State.OPEN).update(
@@ -101,6 +102,11 @@ def question_answer(*, question: McpQuestion, choice: str, note: str = "") -> Mc
     )
     question.refresh_from_db()
     return question
+
+
+def answer_check(*, question_id: int, note: str) -> None:
+    """Raises BadAnswer where what was typed does not fit the question."""
+    _content(McpQuestion.objects.get(pk=question_id), "ok", note)
 
 
 def _content(question: McpQuestion, choice: str, note: str) -> dict[str, Any]:
@@ -113,7 +119,7 @@ def _content(question: McpQuestion, choice: str, note: str) -> dict[str, Any]:
     content = read_answer(question.form, note)
     if (wrong := schemas.arguments_complaint({"type": "object", **question.form}, content)) is not None:
         where, what = wrong
-        raise BadAnswer(f"This does not fit the question{f' ({where})' if where else ''}: {what}.")
+        raise BadAnswer(f"The answer does not fit the question{f' ({where})' if where else ''}: {what}.")
     return content
 
 
@@ -121,7 +127,7 @@ def read_answer(form: dict[str, Any], note: str) -> dict[str, Any]:
     """Lines of `name = value` as the form's values; a form with one field takes the whole text. Defaults fill in."""
     fields = _fields(form)
     values = {name: schema["default"] for name, schema in fields.items() if "default" in schema}
-    named = {name: value for line in note.splitlines() for name, value in [_named(line)] if name in fields}
+    named = dict(found for line in re.split(r"[\n;]", note) if (found := _named(line))[0] in fields)
     if not named and len(fields) == 1 and note.strip():
         named = {next(iter(fields)): note.strip()}
     return {**values, **{name: _typed(value, fields[name]) for name, value in named.items()}}

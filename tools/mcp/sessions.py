@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from common.text import redact, shorten
 from tools.mcp import results
-from tools.mcp.errors import ConnectionEnded, ServerTrouble, ServerUnreachable
+from tools.mcp.errors import ConnectionEnded, ConnectionGone, ServerTrouble, ServerUnreachable
 from tools.mcp.plans import Plan
 from tools.mcp.transports import Meter, to_address, to_command
 from tools.mcp.values import Answered, Asked, Listing, Offered, Outcome
@@ -25,6 +25,10 @@ MAX_PAGES = 20
 MAX_QUESTIONS = 10
 MAX_ROUNDS = 10
 ROUND_SECONDS = 0.25
+# Nobody answered; the server no longer knows this session.
+NOT_TAKEN = (0, 404)
+# What the SDK says where a status of HTTP came without an error of the protocol.
+STATUS_ALONE = "Server returned an error response"
 US = types.Implementation(name="server-agent", version="1")
 # The SDK would also check an answer against the server's own schema of it: its patterns would run here.
 ANSWER: TypeAdapter[Any] = TypeAdapter(types.CallToolResult | types.InputRequiredResult)
@@ -61,7 +65,7 @@ class Session:
 
     def serves(self, plan: Plan) -> bool:
         """Whether this connection can be used for a call by that plan."""
-        return not self.ended and self.plan == plan
+        return not self.ended and not self._meter.over and self.plan == plan
 
     async def listing(self) -> Listing:
         """All tools of the server, at most 200. Raises ServerUnreachable."""
@@ -78,9 +82,12 @@ class Session:
         """Calls a tool; one call at a time. A cancelled one is cancelled at the server too.
 
         `given`: a person's answers to what the server asked when this call was made before.
-        Raises ServerTrouble (it refused, or broke the protocol) and ConnectionEnded (nobody knows what has happened).
+        Raises ServerTrouble (it refused, or broke the protocol), ConnectionGone (nothing was done), ConnectionEnded
+        (nobody knows what has happened).
         """
         async with self._turn:
+            if self._meter.over:
+                raise ConnectionGone
             self._meter.spoken_to()
             self._given, self._asked = given, []
             try:
@@ -189,6 +196,10 @@ class Session:
     def _as_ours(self, error: MCPError) -> Exception:
         # The code alone is also what many servers give any error of theirs.
         ended = error.code == types.CONNECTION_CLOSED and error.message == "Connection closed"
+        if self._meter.refused in NOT_TAKEN or error.message == STATUS_ALONE:
+            self.ended = True
+            nothing_done = self._meter.refused is not None
+            return ConnectionGone(self._words(error)) if nothing_done else ConnectionEnded(self._words(error))
         if ended or self._meter.trouble:
             self.ended = True
             return ConnectionEnded(self._words(error))

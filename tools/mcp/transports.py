@@ -34,15 +34,21 @@ KEPT_OF_STDERR = 2_000
 
 
 class Meter:
-    """Counts what a server sends, and keeps the reason for which its connection was ended."""
+    """Counts what a server sends, and keeps the reason for which its connection was ended.
+
+    `over`: a command has closed its output. `refused`: an address took no request: the status of HTTP, or 0 where
+    nobody answered.
+    """
 
     def __init__(self) -> None:
         self.bytes = self.garbage = 0
         self.trouble = ""
+        self.over = False
+        self.refused: int | None = None
         self.stderr = HeadTail(KEPT_OF_STDERR)
 
     def spoken_to(self) -> None:
-        self.bytes = 0
+        self.bytes, self.refused = 0, None
 
     def count(self, size: int) -> None:
         self.bytes += size
@@ -101,6 +107,7 @@ async def _read(running: asyncio.subprocess.Process, incoming: Any, meter: Meter
                 meter.garbage += 1
                 if meter.garbage > MAX_GARBAGE:
                     meter.end("It prints what is no message of the protocol.")
+    meter.over = True
 
 
 async def _line(stdout: asyncio.StreamReader, meter: Meter) -> bytes:
@@ -170,7 +177,13 @@ class _Counting(httpx2.AsyncBaseTransport):
         self._inner, self._meter = inner, meter
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        response = await self._inner.handle_async_request(request)
+        try:
+            response = await self._inner.handle_async_request(request)
+        except httpx2.ConnectError:
+            self._meter.refused = 0
+            raise
+        if request.method == "POST" and 400 <= response.status_code < 500:
+            self._meter.refused = response.status_code
         response.stream = _CountedStream(response.stream, self._meter)
         return response
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from approvals.errors import ApprovalRequired
 from common.errors import AgentError, Stopped
-from tools import process
+from tools import trees
 from tools.errors import ExecutionLost
 from tools.models import ExecutionState, ToolExecution
 
@@ -124,7 +124,7 @@ def test_after_a_crash_the_outcome_of_a_change_is_unknown_and_it_is_not_repeated
 
 def test_after_a_crash_what_is_left_of_the_command_is_killed_first(execute: Execute) -> None:
     with subprocess.Popen(["sleep", "600"]) as left:
-        started("shell", pid=left.pid, pid_started=process.start_time(left.pid))
+        started("shell", pid=left.pid, pid_started=trees.start_time(left.pid))
         assert execute("shell", command="touch x", approved=True, epoch=2).state == ExecutionState.UNKNOWN
         assert left.wait(timeout=5) != 0
 
@@ -132,7 +132,7 @@ def test_after_a_crash_what_is_left_of_the_command_is_killed_first(execute: Exec
 @pytest.mark.parametrize("difference", [{"pid_started": 1.0}, {"host": "elsewhere"}])
 def test_a_later_process_of_the_same_number_is_left_alone(execute: Execute, difference: dict[str, object]) -> None:
     with subprocess.Popen(["sleep", "600"]) as other:
-        fields: dict[str, object] = {"pid": other.pid, "pid_started": process.start_time(other.pid)}
+        fields: dict[str, object] = {"pid": other.pid, "pid_started": trees.start_time(other.pid)}
         started("shell", **(fields | difference))
         execute("shell", command="touch x", approved=True, epoch=2)
         assert psutil.Process(other.pid).is_running()

@@ -8,6 +8,8 @@ from tools.base import ToolContext, ToolResult
 from tools.errors import PathRefused, ToolProblem
 from tools.registry import all_tools
 
+pytestmark = pytest.mark.django_db
+
 
 def run(context: ToolContext, name: str, **arguments: Any) -> ToolResult:
     return all_tools()[name].run(context, arguments)

@@ -12,7 +12,7 @@ from typing import Any
 import psutil
 import pytest
 
-from tools import process, sandbox
+from tools import process, sandbox, trees
 from tools.process import Ending, Finished, Limits
 from tools.sandbox import Level
 from tools.tests.conftest import processes_with, seconds_that_mark
@@ -54,6 +54,8 @@ def mark(request: pytest.FixtureRequest) -> Iterator[str]:
     assert gone(mark)
 
 
+# At level host what makes itself a daemon stays: a service that was restarted (test_sandbox.py).
+@pytest.mark.parametrize("level", [Level.NET, Level.WORKSPACE], indirect=True)
 def test_detached_descendants_die_with_the_command(run: Run, mark: str) -> None:
     found = run(
         f"sleep {mark} & setsid sleep {mark} & "
@@ -115,7 +117,7 @@ def test_a_command_dies_with_its_worker(level: Level, workspace: Path, mark: str
         sys.path.insert(0, {str(Path(__file__).resolve().parents[2])!r})
         from django.conf import settings
         settings.configure(DATA_DIR=pathlib.Path({str(workspace.parent)!r}), TIME_ZONE="UTC")
-        from tools import process, sandbox
+        from tools import process, sandbox, trees
         workspace = pathlib.Path({str(workspace)!r})
         command = "(setsid sleep {mark} &); echo > started; sleep {mark}"
         argv = sandbox.command_line(command, level=sandbox.Level({level.value!r}), workspace=workspace, seconds=60)
@@ -132,6 +134,6 @@ def test_a_command_dies_with_its_worker(level: Level, workspace: Path, mark: str
 
 
 def test_a_process_is_known_again_by_its_start_time() -> None:
-    started = process.start_time(os.getpid())
-    assert process.is_same(os.getpid(), started)
-    assert not process.is_same(os.getpid(), started - 100)
+    started = trees.start_time(os.getpid())
+    assert trees.is_same(os.getpid(), started)
+    assert not trees.is_same(os.getpid(), started - 100)

@@ -8,7 +8,7 @@ from tools.base import ToolContext, ToolResult
 from tools.errors import ToolProblem, ToolStopped
 from tools.registry import all_tools
 
-pytestmark = pytest.mark.usefixtures("bubblewrap")
+pytestmark = [pytest.mark.usefixtures("bubblewrap"), pytest.mark.django_db]
 
 
 def shell(context: ToolContext, command: str, **arguments: Any) -> ToolResult:

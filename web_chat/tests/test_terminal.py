@@ -97,7 +97,7 @@ def test_programs_read_events(chat, acting):
     names = [event["event"] for event in told]
     assert {"state", "card", "edited", "said", "end"} == set(names)
     assert told[-1] == {"event": "end", "job": Job.objects.get().pk, "state": "done"}
-    assert next(event for event in told if event["event"] == "card")["choices"] == ["ok", "cancel"]
+    assert next(event for event in told if event["event"] == "card")["choices"] == ["ok", "edit", "ask", "cancel"]
 
 
 def test_a_failure_is_told_and_not_tried_again_by_itself(chat, model, brain):

@@ -139,7 +139,7 @@ def test_markup_in_a_name_stays_text(page, admin):
 def test_a_card_shows_its_buttons_until_it_is_decided(page, card, work):
     shown = feed(page).json()
     assert shown["cards"] == [card.pk]
-    assert shown["items"][-1]["card"]["choices"] == [["ok", "OK"], ["cancel", "Cancel"]]
+    assert shown["items"][-1]["card"]["choices"] == [["ok", "OK"], ["edit", "Change…"], ["ask", "Ask…"], ["cancel", "Cancel"]]
     assert "$ uptime" in shown["items"][-1]["text"]
     assert press(page, card).json() == {"state": "approved"}
     after = feed(page, after=shown["now"]).json()

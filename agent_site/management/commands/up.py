@@ -3,6 +3,7 @@
 import fcntl
 import http.client
 import os
+import signal
 import socket
 import time
 from collections.abc import Callable
@@ -33,12 +34,13 @@ class Command(BaseCommand):
         self.started = time.monotonic()
         self.ready = False
         self.notifier = notify.Notifier()
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # during the start; later the supervisor takes it
         lock = only_instance()
         listening = web.listen()
         self.check()
         try:
             self.live(listening)
-        except KeyboardInterrupt:  # Ctrl-C during the start; later the supervisor takes it
+        except KeyboardInterrupt:  # it was told to stop before it had started
             pass
         finally:
             if not settings.DATABASE_URL:
@@ -88,6 +90,7 @@ class Announced(Supervisor):
 def only_instance() -> Any:
     """Holds the lock of this DATA_DIR, with the process id in it. Raises AlreadyRunning."""
     path = settings.DATA_DIR / PID_FILE
+    settings.DATA_DIR.mkdir(parents=True, exist_ok=True)  # with a DATABASE_URL and keys of its own, nothing made it yet
     lock = open(path, "a+")  # noqa: SIM115  (held as long as the process lives)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -4,7 +4,7 @@ from bench.support.reckoning.after import After
 from bench.support.reckoning.approvals import approvals
 from bench.support.reckoning.deliveries import deliveries
 from bench.support.reckoning.ledger import ledger
-from bench.support.reckoning.messages import messages
+from bench.support.reckoning.messages import messages, slowest
 from bench.support.reckoning.recovery import recovery
 from bench.support.reckoning.work import effects, epochs
 
@@ -20,3 +20,5 @@ def reckon(after: After) -> None:
     epochs(after)
     ledger(after)
     recovery(after)
+    if after.tell:
+        slowest(after)

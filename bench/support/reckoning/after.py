@@ -21,6 +21,7 @@ class After:
     workspace: Path
     storm: Storm
     times_held: bool
+    tell: bool = False
 
     def one(self, query: str) -> Any:
         return self.database.execute(query).fetchall()[0][0]

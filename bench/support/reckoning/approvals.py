@@ -24,4 +24,6 @@ def approvals(after: After) -> None:
     after.none("approvals that did not work exactly once", after.rows(WORKED))
     lives = after.rows(LIVES)
     outlived = sum(any(began < kill.at < decided for kill in after.storm.kills) for began, decided in lives)
-    after.note(f"approved {len(lives)}, of them across a kill {outlived}; buttons pressed {after.crowd['presses']} times")
+    after.note(
+        f"approved {len(lives)}, of them across a kill {outlived}; buttons pressed {after.crowd['presses']} times"
+    )

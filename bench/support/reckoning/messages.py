@@ -33,14 +33,27 @@ def messages(after: After) -> None:
     replaced = set(TOKEN.findall(" ".join(row[0] for row in after.rows(REPLACED)))) - set(crowd["answers"])
     unanswered = [token for token in after.waiting if token not in replaced]
     after.none("messages unanswered", unanswered)
-    for token in unanswered[:5]:
-        for fate in after.database.execute(FATES, [f"%{token}%"]):
-            after.note(str(fate))
+    _tell_fates(after, unanswered[:5])
     while_down = [token for token, at in crowd["said"].items() if after.storm.was_down(at)]
     after.none("messages sent while all was down and not answered", [one for one in while_down if one in unanswered])
     after.note(f"sent while all was down: {len(while_down)} (the supervisor was killed and not yet started again)")
     after.note(f"answered {len(crowd['answers'])}, told that a newer message replaces them {len(replaced)}")
     after.note(f"failures that were told, and retried by pressing: {crowd['retries']}")
+
+
+def slowest(after: After, *, most: int = 3) -> None:
+    """What became of those that waited longest for their answer, for whoever wants to know why."""
+    said, answers = after.crowd["said_ns"], after.crowd["answers"]
+    waits = sorted(((min(answers[token]) - said[token]) / 1e9, token) for token in answers if token in said)
+    for seconds, token in waits[-most:]:
+        after.note(f"{token} was answered after {seconds:.1f} s")
+        _tell_fates(after, [token])
+
+
+def _tell_fates(after: After, tokens: list[str]) -> None:
+    for token in tokens:
+        for fate in after.database.execute(FATES, [f"%{token}%"]):
+            after.note(str(fate))
 
 
 def _stored(after: After) -> None:

@@ -14,8 +14,9 @@ LOG = """
 """
 OLD_AFTER_NEW = f"""
 SELECT run, before, epoch, at FROM (
-    SELECT run, epoch, at, max(epoch) OVER (PARTITION BY run ORDER BY at ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
-        AS before FROM ({LOG}) log
+    SELECT run, epoch, at,
+        max(epoch) OVER (PARTITION BY run ORDER BY at ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before
+    FROM ({LOG}) log
 ) x WHERE epoch < before
 """
 NUMBERS = """

@@ -19,7 +19,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true", help="one JSON object a line")
         what = parser.add_mutually_exclusive_group()
-        what.add_argument("--retry", metavar="LETTER", help="try this one again, as it is listed: delivery:12, update:7")
+        what.add_argument(
+            "--retry", metavar="LETTER", help="try this one again, as it is listed: delivery:12, update:7"
+        )
         what.add_argument("--all", action="store_true", help="try all of them again, the oldest first")
 
     def handle(self, *args: Any, **options: Any) -> None:

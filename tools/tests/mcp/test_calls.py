@@ -80,6 +80,15 @@ def test_a_call_is_unknown_when_its_server_dies_and_the_next_one_reconnects(tool
     assert McpServer.objects.get().state == McpServer.State.CONNECTED
 
 
+def test_a_server_that_died_while_it_was_idle_is_started_again(tool, execute: Execute) -> None:
+    tool("echo")
+    execute("wayward__echo", text="one")
+    for process in processes_with("wayward.py"):
+        process.kill()
+    psutil.wait_procs(processes_with("wayward.py"), timeout=5)
+    assert execute("wayward__echo", "call-2", text="two").output == "two"
+
+
 def test_a_tool_that_only_reads_is_called_again_when_its_server_dies(tool, execute: Execute, workspace: Path) -> None:
     tool("die", McpTool.Verdict.READ)
     assert execute("wayward__die").state == ExecutionState.UNKNOWN
@@ -173,7 +182,7 @@ def test_a_question_parks_the_call_and_the_answer_is_given_when_it_is_made_again
     assert questions.choices_of(question)[0] == ("answer1", "red")
     with pytest.raises(questions.QuestionAsked):  # somebody woke the run too early: the server isn't asked again
         execute("wayward__ask")
-    questions.question_answer(question=question, choice="answer2")
+    questions.question_answer(question_id=question.pk, choice="answer2")
     execution = execute("wayward__ask")
     assert execution.state == ExecutionState.DONE
     assert execution.output == "accept {'colour': 'blue'}"
@@ -184,7 +193,7 @@ def test_a_declined_question_is_declined_at_the_server(tool, execute: Execute) -
     tool("ask")
     with pytest.raises(questions.QuestionAsked):
         execute("wayward__ask")
-    questions.question_answer(question=McpQuestion.objects.get(), choice="skip")
+    questions.question_answer(question_id=McpQuestion.objects.get().pk, choice="skip")
     assert execute("wayward__ask").output == "decline None"
 
 

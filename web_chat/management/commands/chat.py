@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 
 from approvals.models import Approval
-from approvals.services import NO, REFUSALS, SKIP
+from approvals.services import ASK, EDIT, NO, REFUSALS, SKIP
 from common.errors import AgentError
 from jobs.management.shell import operator
 from jobs.models import Job
@@ -20,7 +20,8 @@ from web_chat.timeline import Item
 
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 """What a text could steer a terminal with."""
-KEYS = {"y": "", "n": NO, "s": SKIP}
+KEYS = {"y": "", "n": NO, "s": SKIP, "c": EDIT, "a": ASK}
+WORDS = {SKIP: "Why (optional): ", EDIT: "What to change: ", ASK: "Your question: "}
 INTERRUPTED = 130
 
 
@@ -142,7 +143,8 @@ class Command(BaseCommand):
             try:
                 said = input(f"[{question}] ").strip().lower()[:1]
                 if said in offered:
-                    note = input("Why (optional): ") if offered[said] == SKIP else ""
+                    asked = WORDS.get(offered[said])
+                    note = input(asked) if asked else ""
                     return Answer(choice=offered[said], note=note)
             except EOFError:
                 return None

@@ -115,8 +115,8 @@ export class Timeline {
       row.append(make("p", "label", "Waits for somebody who may decide."));
       return row;
     }
-    if (card.choices.some(([word]) => word === "skip")) {
-      Object.assign(note, { type: "text", maxLength: 1000, placeholder: "A reason, if you refuse" });
+    if (card.choices.some(([word]) => word === "skip" || word === "edit")) {
+      Object.assign(note, { type: "text", maxLength: 1000, placeholder: "What to change or ask, or why not" });
       note.setAttribute("aria-label", note.placeholder);
       row.append(note);
     }
