@@ -21,6 +21,8 @@ SLOW = (
     "tools/tests/mcp/test_question_flow.py",
     "tools/tests/mcp/test_real_servers.py",
     "tools/tests/test_confinement.py",
+    "jobs/tests/test_stop.py",
+    "jobs/tests/test_takeover.py",
     "tools/tests/test_process.py",
     "tools/tests/test_sandbox.py",
     "tools/tests/test_shell.py",

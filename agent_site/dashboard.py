@@ -22,7 +22,8 @@ from jobs.states import OPEN, State
 from llm import routing
 from ops.models import Switch
 from ops.selectors import is_silent, notices_uncarried, processes, switches
-from telegram_bridge.models import TelegramUpdate
+from telegram_bridge.dead_letters import dead_updates
+from threads.dead_letters import dead_deliveries
 from threads.models import Delivery, PairingRequest
 
 SHOWN = 8
@@ -82,8 +83,8 @@ def failures(request: HttpRequest) -> Context:
             {**_job(row), "error": shorten(row.error, 300), "retry": _url("jobs_job_retry", row.pk) if may else ""}
             for row in rows[:SHOWN]
         ],
-        "deliveries": Delivery.objects.filter(state=Delivery.State.FAILED).order_by()[:1000].count(),
-        "updates": TelegramUpdate.objects.filter(state=TelegramUpdate.State.FAILED).order_by()[:1000].count(),
+        "deliveries": dead_deliveries().order_by()[:1000].count(),
+        "updates": dead_updates().order_by()[:1000].count(),
     }
 
 

@@ -46,11 +46,19 @@ class DeadMan:
                 logger.exception("The dead man's switch could not be pinged")
             stop.wait(EVERY_SECONDS)
 
+    def close(self) -> None:
+        """Leaves the pings to somebody else, as its death does."""
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
     def _ping(self) -> bool:
         try:
             with urllib.request.urlopen(settings.DEAD_MAN_URL, timeout=TIMEOUT_SECONDS):
                 pass
         except (OSError, ValueError) as error:
+            if isinstance(error, urllib.error.HTTPError):
+                error.close()
             if not self.failing:  # once, until it has worked again
                 logger.warning("The ping to DEAD_MAN_URL failed, trying again every minute: %s", error)
             self.failing = True

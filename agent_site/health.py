@@ -21,6 +21,7 @@ from ops.selectors import ENDED, SILENT_AFTER, is_silent, processes, switches
 
 DATABASE_PATIENCE = 2  # seconds; the least that psycopg takes
 QUEUE_PATIENCE = timedelta(seconds=30)
+FORGOTTEN_AFTER = timedelta(days=1)
 STUCK_AFTER = timedelta(seconds=60)
 LEAST_FREE_BYTES = 200 * 1024 * 1024
 LEAST_FREE_SHARE = 0.05
@@ -79,7 +80,8 @@ def workers() -> Result:
 
 
 def _silent(known: list[Heartbeat], beating: list[Heartbeat]) -> Iterator[str]:
-    names = sorted({process.name for process in known if is_silent(process)} - {process.name for process in beating})
+    missed = {row.name for row in known if is_silent(row) and row.alive_at > timezone.now() - FORGOTTEN_AFTER}
+    names = sorted(missed - {row.name for row in beating})
     if names:
         yield f"Not heard of for more than {int(SILENT_AFTER.total_seconds())} s: {', '.join(names)}."
 

@@ -52,6 +52,10 @@ SILENCE_MINUTES = env.whole("SILENCE_MINUTES", 10, least=1)
 STALE_NOTICE_MINUTES = env.whole("STALE_NOTICE_MINUTES", 60, least=1)
 INTERRUPTED_WORK_HOURS = env.whole("INTERRUPTED_WORK_HOURS", 2, least=1)
 
+# What tools may do: the gate's rules that only ask instead of denying, and what may be read beside the workspace
+TOOL_DENY_OVERRIDES = env.words("TOOL_DENY_OVERRIDES")
+TOOL_READABLE_DIRS = env.words("TOOL_READABLE_DIRS", "/etc /var/log /var/lib/dpkg /var/lib/apt/lists /var/cache/apt")
+
 # What tools take away is kept
 TRASH_MAX_MB = env.whole("TRASH_MAX_MB", 1000)
 SNAPSHOT_MAX_MB = env.whole("SNAPSHOT_MAX_MB", 200)

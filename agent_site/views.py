@@ -102,6 +102,6 @@ def stats(request: HttpRequest) -> JsonResponse:
 @for_monitoring
 def metrics(request: HttpRequest) -> HttpResponse:
     """The same and more for Prometheus. Its library is loaded when it is first asked for."""
-    from agent_site import metrics
+    from agent_site.metrics import CONTENT_TYPE, exposition
 
-    return HttpResponse(metrics.exposition(), content_type=metrics.CONTENT_TYPE)
+    return HttpResponse(exposition(), content_type=CONTENT_TYPE)

@@ -5,6 +5,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
+from agents.errors import RunUnreadable
 from agents.models import Run, Step
 from tools.base import ToolCall
 from tools.registry import all_tools
@@ -32,7 +33,16 @@ class Conversation:
 
 
 def rebuild(run: Run) -> Conversation:
-    """The conversation as the Messages API wants it, from the opening and the saved steps. One query."""
+    """The conversation as the Messages API wants it, from the opening and the saved steps. One query.
+
+    Raises RunUnreadable: tried again, what broke it would break it again."""
+    try:
+        return _rebuilt(run)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise RunUnreadable from error
+
+
+def _rebuilt(run: Run) -> Conversation:
     steps = list(Step.objects.raw(STEPS, [run.pk]))
     calls = [call for step in steps if step.kind == Step.Kind.MODEL for call in _calls(step)]
     answered = {block["tool_use_id"] for step in steps if step.kind == Step.Kind.TOOL for block in step.content}
@@ -66,7 +76,7 @@ def _messages(opening: list[Block], steps: list[Step]) -> list[Block]:
     A turn without a call has ended the run (empty, refused); a retried one is asked for it anew, and never told of it:
     no assistant's turn may stand last or be empty.
     """
-    messages = [dict(message) for message in opening]
+    messages = [{"role": message["role"], "content": _blocks(message["content"])} for message in opening]
     for step in steps:
         if step.kind == Step.Kind.MODEL:
             messages += [{"role": "assistant", "content": step.content}] if _calls(step) else []
@@ -75,6 +85,11 @@ def _messages(opening: list[Block], steps: list[Step]) -> list[Block]:
         else:
             messages.append({"role": "user", "content": step.content})
     return messages
+
+
+def _blocks(content: Any) -> list[Block]:
+    """Text without blocks is as good as a block of text, for the Messages API too."""
+    return [{"type": "text", "text": content}] if isinstance(content, str) else list(content)
 
 
 def signature(call: ToolCall) -> str:

@@ -70,7 +70,7 @@ def run_retry(*, run: Run) -> Run:
     One that has ended or waits for a person by now is looked at again, for its job to be told.
     """
     run = Run.objects.select_for_update(no_key=True).get(pk=run.pk)
-    if run.state == Run.State.FAILED:
+    if run.state not in (Run.State.READY, Run.State.DONE, Run.State.WAITING):
         taken = run.steps.count()
         move(run, to=Run.State.READY, expected=[Run.State.FAILED], error="", finished_at=None, limits_from=taken)
     queue.enqueue("run.advance", run.pk)

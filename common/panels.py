@@ -27,7 +27,7 @@ MOST_TEXT = 100_000
 TONES = {
     "good": ("done", "sent", "approved", "allowed", "handled", "completed", "settled", "ok", "allow"),
     "bad": ("failed", "dead", "rejected", "blocked", "refused", "unknown", "down", "deny", "error", "freeze"),
-    "waiting": ("awaiting_approval", "pending", "waiting", "queued", "open", "ask", "expired", "degraded", "warning"),
+    "waiting": ("awaiting_approval", "pending", "waiting", "queued", "open", "ask", "asked", "expired", "degraded", "warning"),
     "busy": ("executing", "classifying", "ready", "sending", "started", "processing", "stored"),
 }
 """A word has the same colour on every page; all others are grey."""

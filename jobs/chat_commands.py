@@ -6,7 +6,7 @@ from common.commands import Call, all_commands, command
 from jobs.errors import JobNotFound
 from jobs.models import Job
 from jobs.selectors import approval_waiting, job_of, jobs_open, line
-from jobs.services.end import cancelled_text, job_cancel, job_retry, jobs_of_thread_stop
+from jobs.services.end import cancelled_text, job_cancel, job_reason, job_retry, jobs_of_thread_stop
 from jobs.services.recover import job_reopen
 from jobs.states import OPEN, State
 from ops.switches import is_on
@@ -91,10 +91,13 @@ def answer(call: Call) -> str:
     return f"Sent. Job {job.pk} goes on."
 
 
-@command("cancel", help="stop a job: /cancel 12")
+@command("cancel", help="stop a job, and say why if you like: /cancel 12 not today")
 def cancel(call: Call) -> str:
     job = _named(call, OPEN, "cancel")
-    job = job_cancel(job, actor=call.actor, tell=False)
+    reason = " ".join(call.argument.split()[1:])
+    if reason and job.state == State.CANCELLED:
+        return job_reason(job, actor=call.actor, reason=reason)
+    job = job_cancel(job, actor=call.actor, reason=reason, tell=False)
     return cancelled_text(job)
 
 

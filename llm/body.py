@@ -3,10 +3,12 @@
 import json
 from typing import Any
 
+from common.text import redact_known
 from llm import schema
 from llm.errors import Fate, ModelRejected
 from llm.types import ModelRequest, Purpose
 
+SIGNED = ("thinking", "redacted_thinking")
 BREAKPOINT = {"type": "ephemeral"}
 
 # An image is scaled down by the provider and counted as width x height / 750; no published cap is above this figure.
@@ -27,10 +29,23 @@ def body_of(request: ModelRequest, *, model: str) -> dict[str, Any]:
     elif request.tools:
         body["tools"][-1] = {**request.tools[-1], "cache_control": BREAKPOINT}
     growing = request.purpose == Purpose.WORK
-    body["messages"] = _with_breakpoint(request.messages) if growing else request.messages
+    messages = without_secrets(request.messages)
+    body["messages"] = _with_breakpoint(messages) if growing else messages
     if request.schema is not None:
         body["output_config"] = {"format": {"type": "json_schema", "schema": schema.for_wire(request.schema)}}
     return body
+
+
+def without_secrets(value: Any) -> Any:
+    """The messages without any secret that this process knows, wherever it stands in them: what tools
+    say was redacted before it was stored, what a person writes was not. Signed blocks of the model stay as they are."""
+    if isinstance(value, str):
+        return redact_known(value)
+    if isinstance(value, list):
+        return [without_secrets(each) for each in value]
+    if not isinstance(value, dict) or value.get("type") in SIGNED:
+        return value
+    return {name: without_secrets(each) for name, each in value.items()}
 
 
 def input_bound(body: dict[str, Any]) -> int:

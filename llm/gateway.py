@@ -24,6 +24,7 @@ from llm import body, health, routing, schema
 from llm.errors import Cause, Fate, ModelError, ModelOutputInvalid, ModelUnavailable
 from llm.providers import anthropic as provider
 from llm.types import CallTag, ModelReply, ModelRequest
+from ops import secrets
 
 FREEZE_CHECK_SECONDS = 1.0
 GRACE_SECONDS = 60.0
@@ -40,6 +41,7 @@ def call(
     Raises ModelUnavailable (try again), ModelRejected (don't), ModelOutputInvalid, LimitReached, Stopped, Frozen.
     """
     route = routing.model_for(request.purpose)
+    secrets.refresh()
     wire = body.body_of(request, model=route.model)
     _refuse_inside_transaction()
     reservation = budget.reserve(

@@ -1,15 +1,26 @@
 """The heads of the chats' queues: what each tick of a sender reads. In SQL, because it is asked all the time."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import connection
 
-# What is being sent stands before all else of its chat; progress lets everything else pass, and is overtaken by
-# whatever is said of its job later; an edit is overtaken by a later one of the same message.
+# The threads with open deliveries are found by skipping from one to the next along the index `delivery_open`, and of
+# each the head by one or two looks into it: a backlog of many rows costs no more than one of a few. Progress lets all
+# else pass, and is overtaken by whatever is said of its job later; an edit by a later one of the same message.
 HEADS = """
+WITH RECURSIVE waiting AS (
+    (SELECT thread_id FROM threads_delivery WHERE state IN ('queued', 'sending', 'unknown')
+     ORDER BY thread_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT n.thread_id FROM threads_delivery n
+            WHERE n.state IN ('queued', 'sending', 'unknown') AND n.thread_id > w.thread_id
+            ORDER BY n.thread_id LIMIT 1)
+    FROM waiting w WHERE w.thread_id IS NOT NULL
+)
 SELECT d.id, d.kind = 'edit', d.state, d.purpose, d.text, d.buttons::text, d.approval_id, COALESCE(a.revision, 0),
-       COALESCE(s.external_id, ''), d.attempts, d.unknown_sends, d.not_before, d.created_at, d.address, d.topic,
+       COALESCE(s.external_id, ''), d.attempts, d.unknown_sends, d.not_before, d.created_at, t.address, t.topic,
        d.thread_id,
        CASE WHEN d.kind = 'edit' THEN EXISTS (
            SELECT 1 FROM threads_delivery n
@@ -18,11 +29,16 @@ SELECT d.id, d.kind = 'edit', d.state, d.purpose, d.text, d.buttons::text, d.app
            SELECT 1 FROM threads_delivery n
            WHERE n.job_ref = d.job_ref AND n.id > d.id AND n.kind = 'send' AND n.state <> 'failed'
        ) ELSE false END
-FROM (
-    SELECT DISTINCT ON (q.thread_id) q.*, t.address, t.topic
-    FROM threads_delivery q JOIN threads_thread t ON t.id = q.thread_id
-    WHERE q.state IN ('queued', 'sending', 'unknown') AND t.channel = %s
-    ORDER BY q.thread_id, q.state <> 'sending', q.purpose = 'progress', q.id
+FROM waiting w
+JOIN threads_thread t ON t.id = w.thread_id AND t.channel = %s AND NOT t.id = ANY(%s::bigint[])
+CROSS JOIN LATERAL (
+    (SELECT * FROM threads_delivery q
+     WHERE q.thread_id = w.thread_id AND q.state IN ('queued', 'sending', 'unknown') AND q.purpose <> 'progress'
+     ORDER BY q.id LIMIT 1)
+    UNION ALL
+    (SELECT * FROM threads_delivery q
+     WHERE q.thread_id = w.thread_id AND q.state IN ('queued', 'sending', 'unknown') ORDER BY q.id LIMIT 1)
+    ORDER BY purpose LIMIT 1  -- the words happen to stand in this order: progress is the last
 ) d
 LEFT JOIN approvals_approval a ON a.id = d.approval_id LEFT JOIN threads_delivery s ON s.id = d.edits_id
 ORDER BY d.purpose = 'progress', d.id
@@ -55,10 +71,12 @@ class Head:
     is_overtaken: bool
 
 
-def heads_of(channel: str) -> list[Head]:
-    """The head of each thread, the longest waiting first, so that no chat starves another. One query."""
+def heads_of(channel: str, *, busy: Collection[int] = ()) -> list[Head]:
+    """The head of each thread but the `busy` ones, the longest waiting first, so that no chat starves another.
+
+    One query."""
     with connection.cursor() as cursor:
-        cursor.execute(HEADS, [channel])
+        cursor.execute(HEADS, [channel, list(busy)])
         rows = cursor.fetchall()
     return [
         Head(

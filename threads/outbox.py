@@ -89,7 +89,8 @@ class Carrier:
 
     def tick(self, channel: Channel, pool: Executor) -> Tick:
         late = self._write_down(0)
-        claimed, next_in = _claim(channel, room=BATCH - len(self._in_flight))
+        busy = {head.thread_id for head in self._in_flight.values()}
+        claimed, next_in = _claim(channel, busy=busy, room=BATCH - len(busy))
         for head in claimed:
             self._in_flight[pool.submit(attempt, channel, head)] = head
         if claimed:
@@ -132,9 +133,10 @@ def _carrier(channel: str) -> Carrier:
     return _carriers.setdefault((os.getpid(), channel), Carrier())
 
 
-def _claim(channel: Channel, *, room: int) -> tuple[list[Head], float | None]:
-    """The heads of the chats' queues that may go now, marked as being sent; and the wait for the next one."""
-    heads = [head for head in _heads_tidied(channel.name) if head.state != State.SENDING]
+def _claim(channel: Channel, *, busy: set[int], room: int) -> tuple[list[Head], float | None]:
+    """The heads of the queues that may go now, marked as being sent; and the wait for the next one. `busy` threads
+    have something in flight."""
+    heads = [head for head in _heads_tidied(channel.name, busy) if head.state != State.SENDING]
     if not heads:
         return [], None
     now = timezone.now()
@@ -145,24 +147,24 @@ def _claim(channel: Channel, *, room: int) -> tuple[list[Head], float | None]:
         # Progress leaves a token in the bucket, so that the answer that follows it need not wait for one.
         spare = 1 if head.purpose == Purpose.PROGRESS else 0
         pause = max(_seconds_until(head.not_before, now), buckets.wait(head.address, spare=spare))
-        if pause > 0 or len(claimed) >= room:
+        if pause > 0:
             waits.append(pause)
-            continue
-        buckets.take(head.address)
-        claimed.append(head)
+        elif len(claimed) < room:  # else it is looked at when something in flight has come back
+            buckets.take(head.address)
+            claimed.append(head)
     if claimed:
         _mark_sending(claimed, buckets)
     return claimed, min(waits, default=None)
 
 
-def _heads_tidied(channel: str) -> list[Head]:
+def _heads_tidied(channel: str, busy: set[int]) -> list[Head]:
     """The heads, after what was overtaken or has grown stale is out of the way. Mostly nothing is: then one query."""
-    heads = heads_of(channel)
+    heads = heads_of(channel, busy=busy)
     overtaken = [head for head in heads if head.is_overtaken and head.state != State.SENDING]
     stale = {head.thread_id for head in heads if backlog.is_stale(head) and not head.is_overtaken}
     changed = backlog.supersede(overtaken) if overtaken else 0
     changed += sum(backlog.collapse(thread_id) is not None for thread_id in stale)
-    return _heads_tidied(channel) if changed else heads
+    return _heads_tidied(channel, busy) if changed else heads
 
 
 SENDING = """

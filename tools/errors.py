@@ -28,3 +28,7 @@ class ToolStopped(Stopped):
         super().__init__()
         self.output = output
         self.exit_code = exit_code
+
+
+class RuleUsedUp(AgentError):
+    """The rule that allowed this call has just been used up or taken back: the call must be judged again."""

@@ -19,7 +19,8 @@ from collections.abc import Sequence
 CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446
 VERSION_FLAG = 1
 RULE_PATH_BENEATH = 1
-NO_NEW_PRIVS, SET_SECCOMP, SECCOMP_FILTER = 38, 22, 2
+NO_NEW_PRIVS, SET_SECCOMP, SECCOMP_FILTER, DROP_FROM_BOUND = 38, 22, 2, 24
+CAPABILITIES, CAPABILITIES_VERSION = 64, 0x20080522
 
 EXECUTE, WRITE_FILE, READ_FILE, READ_DIR = 1, 2, 4, 8
 REFER, TRUNCATE, IOCTL_DEV = 1 << 13, 1 << 14, 1 << 15
@@ -68,6 +69,7 @@ def restrict(*, readable: Sequence[str], writable: Sequence[str]) -> None:
     _checked(_libc.prctl(NO_NEW_PRIVS, *map(ctypes.c_ulong, (1, 0, 0, 0))))
     _checked(_libc.syscall(RESTRICT_SELF, ruleset, ctypes.c_uint32(0)))
     os.close(ruleset)
+    drop_capabilities()
     _refuse_sockets()
 
 
@@ -89,6 +91,14 @@ def _allow_below(ruleset: int, path: str, rights: int) -> None:
             _checked(_libc.syscall(ADD_RULE, ruleset, RULE_PATH_BENEATH, rule, ctypes.c_uint32(0)))
         finally:
             os.close(folder)
+
+
+def drop_capabilities() -> None:
+    """For a service that runs as root: with CAP_PERFMON it could read others' environments, Landlock or not."""
+    for capability in range(CAPABILITIES):
+        _libc.prctl(DROP_FROM_BOUND, *map(ctypes.c_ulong, (capability, 0, 0, 0)))  # refused to others: they have none
+    header = struct.pack("=Ii", CAPABILITIES_VERSION, 0)
+    _checked(_libc.capset(header, struct.pack("=6I", *[0] * 6)))
 
 
 def _refuse_sockets() -> None:

@@ -13,17 +13,21 @@ ASKED_FOR = (Level.WORKSPACE, Level.NET, Level.HOST)
 # Programs that make no sense without the internet, or off the real machine. Only a default: a call may name its level.
 OF_THE_NET = frozenset(
     names(
-        "curl wget git pip pip3 pipx uv npm npx yarn pnpm cargo go gem bundle composer apt-get apt rsync scp sftp ssh ftp "
+        "curl wget git pip pip3 pipx uv npm npx yarn pnpm cargo go gem bundle composer rsync scp sftp ssh ftp "
         "http https aria2c gh hub conda mamba poetry helm brew yt-dlp"
     )
 )
 OF_THE_MACHINE = frozenset(
     names(
-        "systemctl service journalctl loginctl hostnamectl timedatectl nginx apachectl apache2ctl docker docker-compose "
-        "podman kubectl crontab reboot shutdown poweroff halt kill pkill killall mount umount sudo apt apt-get dpkg dnf "
-        "yum snap ufw iptables nft ip sysctl useradd usermod userdel groupadd passwd chown supervisorctl pm2 certbot"
+        "systemctl service journalctl loginctl hostnamectl timedatectl nginx apachectl apache2ctl docker "
+        "docker-compose podman kubectl crontab reboot shutdown poweroff halt kill pkill killall mount umount sudo apt apt-get dpkg dnf "
+        "yum snap ufw iptables nft ip sysctl useradd usermod userdel groupadd passwd chown supervisorctl pm2 "
+        "certbot"
     )
 )
+
+MOST_PARSED = 20_000
+"""Characters; what is longer the gate denies anyway, and parsing it could take minutes."""
 
 WORDS = {
     Level.READ: "It only reads: no writes, no network.",
@@ -45,7 +49,10 @@ def level_of(arguments: Mapping[str, Any], *, approved: bool) -> Level:
     asked = str(arguments.get("level", ""))
     if asked in ASKED_FOR:
         return Level(asked)
-    called = {each.name for each in shell_parser.parse(str(arguments.get("command", ""))).commands}
+    command = str(arguments.get("command", ""))
+    if len(command) > MOST_PARSED:
+        return Level.WORKSPACE
+    called = {each.name for each in shell_parser.parse(command).commands}
     if called & OF_THE_MACHINE and called <= OF_THE_MACHINE | READ_ONLY.keys():
         return Level.HOST
     return Level.NET if called & OF_THE_NET else Level.WORKSPACE

@@ -33,7 +33,7 @@ CHUNK = 64 * 1024
 LookUp = Callable[[str, int], list[str]]
 
 
-class Refused(Exception):  # noqa: N818 - what the proxy answers, not a fault
+class Refused(Exception):
     """What this proxy does not do, as a sentence with a status of HTTP."""
 
     def __init__(self, status: int, reason: str) -> None:
@@ -81,7 +81,7 @@ def public_addresses(host: str, port: int) -> list[str]:
         found = [str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
     except (OSError, UnicodeError):
         raise Refused(502, f"There is no address for {host}.") from None
-    if not found or not all(addresses.is_public(each) and not is_own(each) for each in found):
+    if not found or not all(map(addresses.is_public, found)) or any(map(is_own, found)):
         raise Refused(403, f"{host} leads to an address of this machine or of its own network.")
     return found
 

@@ -32,15 +32,14 @@ SECRET_NAMES = re.compile(
     r"|id_(rsa|dsa|ecdsa|ed25519)(_sk)?|.*\.(key|pem|p12|pfx|kdbx)"
 )
 PUBLIC_KEYS = ("/etc/ssl/certs", "/usr")
-# What administering a machine is mostly about. Of /etc only what every user of the machine may read.
-DEFAULT_READABLE = ("/etc", "/var/log", "/var/lib/dpkg", "/var/lib/apt/lists", "/var/cache/apt")
+# Of these only what every user of the machine may read.
 FOR_ALL = ("/etc",)
 MAX_LOOKED_AT = 20_000
 
 
 def readable_folders() -> tuple[str, ...]:
     """What may be read beside the workspace and the system's programs; the sandbox shows it at level read."""
-    return tuple(str(folder) for folder in getattr(settings, "TOOL_READABLE_DIRS", DEFAULT_READABLE))
+    return tuple(os.path.realpath(folder) for folder in settings.TOOL_READABLE_DIRS)
 
 
 def workspace() -> Path:

@@ -7,6 +7,8 @@ import posixpath
 import re
 from collections.abc import Iterator
 
+from django.conf import settings
+
 from tools import paths, shell_parser
 from tools.names import names
 from tools.paths import Zone
@@ -27,13 +29,16 @@ WRAPPERS = frozenset(
 SHELLS = frozenset(names("sh bash dash zsh ksh ash rbash fish"))
 DISK = re.compile(r"/dev/(sd|hd|vd|xvd|nvme|mmcblk|md|dm-|loop|mapper/|disk/)")
 POWER = frozenset(names("shutdown reboot halt poweroff telinit"))
-POWER_VERBS = frozenset(names("poweroff reboot halt kexec soft-reboot emergency rescue rescue.target emergency.target poweroff.target"))
+POWER_VERBS = frozenset(
+    names("poweroff reboot halt kexec soft-reboot emergency rescue rescue.target emergency.target poweroff.target")
+)
 FORMATTERS = re.compile(r"mkfs(\..+)?|mke2fs|mkswap|wipefs|blkdiscard|fdisk|sfdisk|cfdisk|parted|sgdisk")
 DATA_COMMANDS = frozenset(["echo", "printf"])
 # Commands among whose words there may be a whole command line.
-RUNNERS = SHELLS | frozenset(names("alias trap watch su runuser ssh script parallel xargs tmux screen nsenter at batch"))
+RUNNERS = SHELLS | frozenset(names("alias trap watch su runuser ssh script parallel xargs tmux screen at batch"))
 # rm, mv and the like: what they are told to change is the product's own code.
 CHANGERS = frozenset(names("rm mv cp tee dd truncate chmod chown ln install touch shred patch unlink rmdir rsync"))
+COPIERS = frozenset(names("cp rsync ln install"))  # these write where their last word says
 FIRST_BRACES = re.compile(r"(^|[\s;|&(])\{([^\s{}'\"]*,[^\s{}'\"]*)\}")
 PREFIXES = re.compile(r"^(@|file://|unix://|[A-Za-z_][\w-]*=@?|--?[\w-]+=@?)")
 Folders = tuple[str | None, ...]
@@ -46,6 +51,20 @@ class DisasterError(Exception):
     def __init__(self, rule: str, reason: str) -> None:
         super().__init__(reason)
         self.rule, self.reason = rule, reason
+
+
+def _refuse(rule: str, reason: str) -> None:
+    """Raises DisasterError; if the owner's setting wants a question instead, goes on: the rest is still looked at."""
+    if rule not in settings.TOOL_DENY_OVERRIDES:
+        raise DisasterError(rule, reason)
+
+
+def every_command(script: Script, *, depth: int = 0) -> Iterator[Command]:
+    """All the commands, also those that run in others and those in the words of `sh -c` and its like."""
+    for command in script.commands:
+        yield from _variants(command)
+        for text in _inner_scripts(command) if depth < MAX_DEPTH else ():
+            yield from every_command(shell_parser.parse(text), depth=depth + 1)
 
 
 def check_line(command: str, script: Script) -> None:
@@ -108,23 +127,23 @@ def _check_xargs(script: Script) -> None:
         for variant in _variants(command)
     )
     if deleting and any(_is_root(word, ("",)) for command in script.commands for word in command.words[1:]):
-        raise DisasterError("deny.delete_root", "It would delete a whole system folder or home.")
+        _refuse("deny.delete_root", "It would delete a whole system folder or home.")
 
 
 def _check_command(command: Command, folders: Folders) -> None:
     name, arguments = command.name, command.texts
     if name in POWER or (name == "init" and {"0", "6"} & {*arguments}):
-        raise DisasterError("deny.power", f"{name} would turn this machine off.")
+        _refuse("deny.power", f"{name} would turn this machine off.")
     if name == "systemctl" and POWER_VERBS & {*arguments}:
-        raise DisasterError("deny.power", "It would turn this machine off.")
+        _refuse("deny.power", "It would turn this machine off.")
     if FORMATTERS.fullmatch(name):
-        raise DisasterError("deny.disk", f"{name} overwrites a disk.")
+        _refuse("deny.disk", f"{name} overwrites a disk.")
     if name in ("dd", "shred", "tee", "cp", "cat") and any(
         DISK.match(_value(text)) for text in _written(name, arguments)
     ):
-        raise DisasterError("deny.disk", f"{name} would overwrite a disk.")
+        _refuse("deny.disk", f"{name} would overwrite a disk.")
     if name == "kill" and "-1" in arguments[1:]:
-        raise DisasterError("deny.kill_all", "It would end every process of this user.")
+        _refuse("deny.kill_all", "It would end every process of this user.")
     _check_wide_change(command, folders)
     _check_protected(command, folders)
 
@@ -145,15 +164,13 @@ def _check_wide_change(command: Command, folders: Folders) -> None:
     roots = [word for word in command.words[1:] if _is_root(word, folders)]
     recursive = any(re.fullmatch(r"-[a-zA-Z]*[rR][a-zA-Z]*|--recursive", text) for text in arguments)
     if name == "rm" and ("--no-preserve-root" in arguments or (roots and recursive)):
-        raise DisasterError("deny.delete_root", "It would delete a whole system folder or home.")
+        _refuse("deny.delete_root", "It would delete a whole system folder or home.")
     if name in ("chmod", "chown", "chgrp") and roots and recursive:
-        raise DisasterError(
-            "deny.permissions_root", "It would change the permissions of a whole system folder or home."
-        )
+        _refuse("deny.permissions_root", "It would change the permissions of a whole system folder or home.")
     if name == "mv" and roots and roots != [command.words[-1]]:
-        raise DisasterError("deny.delete_root", "It would move a whole system folder or home away.")
+        _refuse("deny.delete_root", "It would move a whole system folder or home away.")
     if name == "find" and roots and {"-delete", "rm", "shred", "unlink"} & {*arguments}:
-        raise DisasterError("deny.delete_root", "It would delete a whole system folder or home.")
+        _refuse("deny.delete_root", "It would delete a whole system folder or home.")
 
 
 def _is_root(word: Word, folders: Folders) -> bool:
@@ -181,8 +198,9 @@ def _check_protected(command: Command, folders: Folders) -> None:
         words = tuple(word for word in words if not word.raw.startswith("-"))[1:]
     for word in words:
         _check_word(word, folders)
-        if command.name in CHANGERS and paths.is_code(word.text or "."):
-            raise DisasterError("path.code", f"“{(word.text or '')[:80]}” belongs to this service's own code.")
+        written = command.name not in COPIERS or word is words[-1]
+        if command.name in CHANGERS and written and paths.is_code(word.text or "."):
+            _refuse("path.code", f"“{(word.text or '')[:80]}” belongs to this service's own code.")
 
 
 def _check_word(word: Word, folders: Folders) -> None:
@@ -195,7 +213,7 @@ def _check_word(word: Word, folders: Folders) -> None:
 
 def _check_path(path: str, folders: Folders) -> None:
     if any(paths.zone_of(path, base=folder or "") is Zone.PROTECTED for folder in folders):
-        raise DisasterError("path.protected", f"“{path[:80]}” holds secrets or belongs to this service itself.")
+        _refuse("path.protected", f"“{path[:80]}” holds secrets or belongs to this service itself.")
 
 
 def _check_redirect(redirect: Redirect, folders: Folders) -> None:
@@ -203,14 +221,14 @@ def _check_redirect(redirect: Redirect, folders: Folders) -> None:
     if target is None:
         return
     if redirect.operator != "<" and DISK.match(target):
-        raise DisasterError("deny.disk", f"It would overwrite the disk {target}.")
+        _refuse("deny.disk", f"It would overwrite the disk {target}.")
     if "\0" not in target:
         _check_path(target, folders)
         if redirect.operator not in ("<", ">&", "<&") and paths.is_code(target):
-            raise DisasterError("path.code", f"“{target[:80]}” belongs to this service's own code.")
+            _refuse("path.code", f"“{target[:80]}” belongs to this service's own code.")
 
 
 def _check_function(function: Function) -> None:
     calls_itself = sum(1 for command in function.body if command.name == function.name)
     if calls_itself > 1 or (calls_itself and function.in_background):
-        raise DisasterError("deny.fork_bomb", "It starts itself again and again until the machine stands still.")
+        _refuse("deny.fork_bomb", "It starts itself again and again until the machine stands still.")

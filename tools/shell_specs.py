@@ -38,7 +38,8 @@ class Spec:
 
 
 # name, what the rest is, short options as getopt(3) writes them, long ones (= where a value follows), and remarks:
-# +number, +nopatterns, +data, +names. Sources: the manual pages of coreutils 9, grep 3, procps 4, util-linux 2, diffutils 3.
+# +number, +nopatterns, +data, +names. Sources: the manual pages of coreutils 9, grep 3,
+# procps 4, util-linux 2, diffutils 3, ripgrep 13.
 TABLE = """
 arch nothing -
 basename data azs: multiple zero suffix=

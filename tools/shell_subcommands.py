@@ -65,8 +65,8 @@ git range-diff|data|s no-patch no-color +nopatterns
 git version|nothing|  build-options
 git reflog|nothing|n: all oneline date= max-count= +number
 git reflog show|data|n: all oneline date= max-count= +number +nopatterns
-git branch|nothing|arvlq all remotes list verbose show-current sort= format= color no-color column contains= no-contains=
-    merged no-merged points-at= abbrev= ignore-case
+git branch|nothing|arvlq all remotes list verbose show-current sort= format= color no-color column contains=
+    no-contains= merged no-merged points-at= abbrev= ignore-case
 git tag|nothing|ln: list sort= format= contains= no-contains= points-at= column merged no-merged ignore-case
 git remote|nothing|v verbose
 git stash list|data|  oneline stat date= +nopatterns
@@ -146,7 +146,9 @@ VERBS = {
         )
     ),
     "timedatectl": frozenset(names("status show list-timezones timesync-status")),
-    "loginctl": frozenset(names("list-sessions list-users list-seats session-status user-status show-session show-user")),
+    "loginctl": frozenset(
+        names("list-sessions list-users list-seats session-status user-status show-session show-user")
+    ),
     "localectl": frozenset(names("status list-locales")),
     "hostnamectl": frozenset(names("status hostname")),
 }
@@ -156,8 +158,8 @@ SYSTEMD = (
 )
 JOURNAL = (
     "aexkqrmbn:o:p:u:t:g:S:U:FNT: all pager-end catalog dmesg quiet reverse merge boot no-pager no-tail no-full full "
-    "utc no-hostname list-boots disk-usage header fields lines= output= priority= unit= identifier= grep= since= until= "
-    "case-sensitive facility= field= list-catalog +number +nopatterns"
+    "utc no-hostname list-boots disk-usage header fields lines= output= priority= unit= identifier= grep= since= "
+    "until= case-sensitive facility= field= list-catalog +number +nopatterns"
 )
 JOURNAL_MATCH = re.compile(r"[A-Z_][A-Z0-9_]*=.*|\+|/(usr|bin|sbin)/[\w./-]+|[0-9a-f]{32}|\d+", re.DOTALL)
 SS = (

@@ -59,7 +59,7 @@ def others(job: Job, stranger: Model) -> None:
     audit.record(actor="user:1", action="looked", subject=job.ref)
     server = McpServer.objects.create(name="evil", command=EVIL, last_error=EVIL, version=EVIL)
     server.tools.create(name=EVIL, lent_name="evil__tool", description=EVIL, problem=EVIL, last_seen=timezone.now())
-    server.questions.create(run_ref=job.run.ref, call_id="1", number=1, message=EVIL, form={"title": EVIL})
+    server.questions.create(run_ref="run:1", call_id="1", number=1, message=EVIL, form={"title": EVIL})
     switch_set(name=Switch.Name.PAUSE, on=True, actor="user:1", reason=EVIL)
     task = {"func": "jobs.tasks.job_begin", "started": timezone.now(), "stopped": timezone.now()}
     Success.objects.create(id="a" * 32, name="good", success=True, **task)

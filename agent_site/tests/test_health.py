@@ -1,5 +1,6 @@
 """What monitoring is told, and who is told."""
 
+import os
 from datetime import timedelta
 
 import pytest
@@ -7,12 +8,15 @@ from django.db import connection
 from django.utils import timezone
 from django_q.models import OrmQ
 
-from agent_site import health
+from agent_site import health, views
+from agent_site.bounded import TooLate
 from ops.health import Level, Result, report
 from ops.heartbeats import beat
 from ops.models import Heartbeat
+from ops.switches import switch_set
 
 pytestmark = pytest.mark.django_db
+PAGES = ["/health", "/stats", "/metrics"]
 ELSEWHERE = {"REMOTE_ADDR": "203.0.113.9"}
 
 
@@ -32,7 +36,7 @@ def test_whether_it_is_alive_is_told_to_everybody(client):
     assert (response.status_code, response.json()) == (200, {"status": "ok"})
 
 
-@pytest.mark.parametrize("page", ["/health", "/stats"])
+@pytest.mark.parametrize("page", PAGES)
 def test_strangers_are_told_nothing(page, client, django_user_model):
     assert client.get(page, **ELSEWHERE).status_code == 403
     for header in ("x-forwarded-for", "forwarded", "x-real-ip", "via"):
@@ -42,7 +46,7 @@ def test_strangers_are_told_nothing(page, client, django_user_model):
     assert client.get(page, **ELSEWHERE).status_code == 403
 
 
-@pytest.mark.parametrize("page", ["/health", "/stats"])
+@pytest.mark.parametrize("page", PAGES)
 def test_staff_and_this_machine_are_told(page, alive, client, superuser):
     assert client.get(page).status_code == 200
     assert client.get(page, REMOTE_ADDR="::1").status_code == 200
@@ -111,3 +115,70 @@ def test_the_numbers_of_an_empty_place_are_zero(client):
     assert body["queue"] == {"talk": 0, "work": 0}
     assert body["spent_today"] == {"usd": "0", "tokens": 0, "calls": 0}
     assert body["switches"] == {"freeze": False, "pause": False}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_whoever_brings_the_token_is_told(page, alive, client, settings):
+    settings.MONITORING_TOKEN = "a long token"
+    for word in ("a long token", "Bearer", "Bearer ", "Bearer another", "Basic a long token"):
+        assert client.get(page, headers={"authorization": word}, **ELSEWHERE).status_code == 403
+    assert client.get(page, headers={"authorization": "Bearer a long token"}, **ELSEWHERE).status_code == 200
+    settings.MONITORING_TOKEN = ""
+    assert client.get(page, headers={"authorization": "Bearer "}, **ELSEWHERE).status_code == 403
+
+
+def test_a_process_that_was_ended_on_purpose_is_not_missed(alive, client):
+    beat("bridge", detail={"ended": True})
+    Heartbeat.objects.filter(name="bridge").update(alive_at=timezone.now() - timedelta(minutes=1))
+    assert checks(client)["processes"]["level"] == "ok"
+
+
+def test_one_that_dies_again_and_again_is_told(alive, client):
+    beat("supervisor", detail={"failing": {"web": 3}})
+    found = checks(client)["processes"]
+    assert (found["level"], "web has ended 3 times" in found["reason"]) == ("degraded", True)
+
+
+def test_a_cluster_whose_workers_do_not_get_on_is_told(alive, client):
+    beat("cluster.work@here", progressed=True, detail={"busy": 4})
+    assert checks(client)["processes"]["level"] == "ok"
+    Heartbeat.objects.update(progressed_at=timezone.now() - timedelta(minutes=2))
+    found = checks(client)["processes"]
+    assert (found["level"], "cluster.work@here are stuck" in found["reason"]) == ("degraded", True)
+
+
+def test_a_freeze_is_told_and_is_no_fault(alive, client):
+    switch_set(name="freeze", on=True, actor="user:1")
+    response = client.get("/health")
+    assert (response.status_code, response.json()["status"]) == (200, "ok")
+    assert "Freeze" in response.json()["checks"]["switches"]["reason"]
+
+
+def test_it_answers_in_time_when_the_checks_hang(client, monkeypatch):
+    monkeypatch.setattr(views.patient, "call", late)
+    response = client.get("/health")
+    assert response.status_code == 503
+    assert "were not done within" in response.json()["checks"]["database"]["reason"]
+
+
+def late(function, *, seconds):
+    raise TooLate
+
+
+def test_who_can_not_be_looked_up_is_a_stranger(client, monkeypatch):
+    monkeypatch.setattr(views.patient, "call", late)
+    assert client.get("/health", **ELSEWHERE).status_code == 403
+
+
+def test_the_numbers_tell_of_the_machinery(alive, client):
+    beat("cluster.talk", detail={"workers": 2, "restarts": 1, "usage": {"cpu": 1.5}})
+    beat("supervisor", detail={"restarts_of": {"web": 2}})
+    body = client.get("/stats").json()
+    host = body["host"]
+    assert body["restarts"] == {"cluster.talk workers@" + host: 1, f"web@{host}": 2}
+    assert body["machine"] == {host: {"cpu": 1.5}}
+    assert set(body["versions"]) == {"python", "django", "git"}
+    assert sum(body["connections"].values()) >= 1
+    assert body["uptime_seconds"] >= 0
+    (mine,) = [row for row in body["memory_mb"] if row["pid"] == os.getpid()]
+    assert mine["rss"] >= mine.get("pss", 0) > 0

@@ -4,14 +4,16 @@ import multiprocessing
 import os
 import select
 import signal
+import socket
 import subprocess
 import time
+from contextlib import suppress
 
 import psutil
 import pytest
 from django.db import connections
 
-from agent_site import supervisor
+from agent_site import supervisor, watch
 from agent_site.services import Service
 from agent_site.supervisor import Supervisor
 
@@ -152,3 +154,62 @@ def test_killing_the_supervisor_ends_every_child(start, office):
     pid = int(office.heard())
     process.kill()
     assert gone(pid)
+
+
+def test_signals_to_everybody_at_once_and_again_end_it_well(start, office):
+    other = Office()
+    other.writer = office.writer
+    process = start(Service(name="office", main=office.work), Service(name="other", main=other.work))
+    pids = [int(office.heard()), int(office.heard())]
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGTERM):
+        for pid in [process.pid, *pids]:
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
+    process.join(PATIENCE)
+    assert process.exitcode == 0
+    assert all(gone(pid) for pid in pids)
+
+
+def test_what_carries_the_answers_is_stopped_after_those_that_make_them(start, office):
+    def named(name):
+        def main():
+            signal.signal(signal.SIGTERM, lambda *_: (office.say(name), os._exit(0)))
+            office.say("up")
+            while True:
+                signal.pause()
+
+        return main
+
+    names = ["model", "bridge", "cluster"]
+    turns = {"cluster": 0, "bridge": 1, "model": 2}
+    process = start(*(Service(name=name, main=named(name), turn_to_stop=turns[name]) for name in names))
+    assert [office.heard() for _ in names] == ["up"] * 3
+    process.terminate()
+    assert [office.heard() for _ in names] == ["cluster", "bridge", "model"]
+
+
+def test_a_stuck_process_is_replaced(start, office, monkeypatch):
+    """Stopped, so that it neither beats nor hears any signal."""
+    monkeypatch.setattr(watch, "LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(watch, "PATIENCE_SECONDS", 0.3)
+    monkeypatch.setattr(supervisor, "CYCLE_SECONDS", 0.05)
+    start(Service(name="office", main=office.work))
+    first = int(office.heard())
+    os.kill(first, signal.SIGSTOP)
+    assert int(office.heard()) != first
+
+
+def test_a_web_server_that_does_not_answer_is_replaced(start, office, monkeypatch):
+    monkeypatch.setattr(watch, "LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(supervisor, "CYCLE_SECONDS", 0.05)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        start(Service(name="office", main=office.work, probe=watch.Probe(listening.getsockname())))
+        assert int(office.heard()) != int(office.heard())
+
+
+def test_it_counts_how_often_it_starts_each_one_again(settings, db):
+    settings.DATABASE_URL = "postgres://elsewhere"
+    made = Supervisor([Service(name="office", main=lambda: None)])
+    assert made._told() == {"restarts_of": {"office": 0}, "failing": {}}
+    made.children[0].restarts = made.children[0].failures = 2
+    assert made._told() == {"restarts_of": {"office": 2}, "failing": {"office": 2}}

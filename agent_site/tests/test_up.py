@@ -1,5 +1,7 @@
 """The commands as a person runs them: a whole instance on a folder and a port of its own."""
 
+import http.client
+import json
 import os
 import re
 import signal
@@ -67,6 +69,7 @@ def test_a_life_in_the_background(environment, stopped_in_the_end):
     assert re.match(r"It is running already \(process \d+\)", second.stderr)
 
     drains_by_itself(environment)
+    answers_while_the_database_hangs(environment)
 
     assert daemon(environment, "stop").stdout == "Stopped.\n"
     assert daemon(environment, "status").returncode == 1
@@ -81,6 +84,45 @@ def drains_by_itself(environment):
         assert process.poll() is None
     os.killpg(process.pid, signal.SIGTERM)
     assert process.wait(30) == 0
+
+
+def answers_while_the_database_hangs(environment):
+    """The server takes connections and says nothing: it was stopped. /health answers within 3 s, and says so."""
+    postmaster = int(Path(environment["DATA_DIR"], "postgres", "postmaster.pid").read_text().split()[0])
+    server = [psutil.Process(postmaster), *psutil.Process(postmaster).children()]
+    assert health(environment)[0] == 200
+    for process in server:
+        process.suspend()
+    try:
+        for _ in range(3):
+            status, body = health(environment)
+            assert (status, body["checks"]["database"]["level"]) == (503, "down")
+    finally:
+        for process in server:
+            process.resume()
+    while health(environment)[0] != 200:
+        signal.sigtimedwait([], 0.1)
+
+
+def health(environment):
+    connection = http.client.HTTPConnection("127.0.0.1", int(environment["PORT"]), timeout=3)
+    try:
+        connection.request("GET", "/health")
+        response = connection.getresponse()
+        return response.status, json.loads(response.read())
+    finally:
+        connection.close()
+
+
+def test_told_to_stop_while_it_starts_it_leaves_nothing_behind(environment):
+    changes = environment | {"DATA_DIR": f"{environment['DATA_DIR']}-early", "PORT": str(free_port())}
+    command = [sys.executable, "manage.py", "up"]
+    process = subprocess.Popen(command, env=changes, cwd=BASE_DIR, stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "Preparing the database …\n"
+    process.terminate()
+    assert process.communicate(timeout=60)[0].endswith("Stopped.\n")
+    assert process.returncode == 0
+    assert not Path(changes["DATA_DIR"], "postgres", "postmaster.pid").exists()
 
 
 def test_a_port_in_use_is_said_in_a_sentence(settings):

@@ -9,6 +9,7 @@ from agents.recording import Draft
 from agents.resume import rebuild
 from agents.services import run_stop
 from agents.tests.conftest import advance, hold, lapse, write, writing
+from common.errors import Stopped
 from common.lease import LeaseLost
 from llm.scripted import say
 from llm.types import ModelReply
@@ -71,7 +72,8 @@ def test_a_worker_that_was_taken_over_writes_nothing(stale, deed):
 
 
 def test_a_worker_that_was_taken_over_makes_no_call(stale, workspace):
-    with pytest.raises(LeaseLost):
+    assert stale.must_stop()
+    with pytest.raises(Stopped):
         loop.act(stale, rebuild(stale.run), CALL)
     assert not ToolExecution.objects.exists()
     assert not (workspace / "a.txt").exists()

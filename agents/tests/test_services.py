@@ -130,9 +130,15 @@ def test_a_ready_run_is_only_hinted_at_again(open_run):
     assert OrmQ.objects.count() == 2
 
 
-@pytest.mark.parametrize("state", [Run.State.DONE, Run.State.STOPPED])
-def test_a_run_that_has_ended_for_good_is_not_retried(open_run, state):
+def test_a_stopped_run_is_not_retried(open_run):
     run = open_run()
-    Run.objects.update(state=state, finished_at=run.created_at)
+    Run.objects.update(state=Run.State.STOPPED, finished_at=run.created_at)
     with pytest.raises(StateConflict):
         run_retry(run=run)
+
+
+def test_a_run_that_has_ended_is_looked_at_again_for_its_job_to_be_told(open_run, model):
+    run = advance(open_run())
+    OrmQ.objects.all().delete()
+    assert run_retry(run=run).state == Run.State.DONE
+    assert OrmQ.objects.count() == 1

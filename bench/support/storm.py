@@ -13,8 +13,8 @@ from bench.support.faults import Faults
 from bench.support.population import Population, Working
 from bench.support.unsteady import Unsteady
 
-LONGEST_STOP = 45.0
-"""Seconds; a lease lasts 20 s, and the sweep that finds it lapsed comes every 10 s."""
+IDLE_STOP, LONGEST_STOP = 25.0, 45.0
+"""Seconds; a lease lasts 20 s, and the sweep that finds it lapsed comes every 10 s. Who holds none waits for none."""
 DOWN_SECONDS = (1.0, 4.0)
 WEIGHTS = {
     "cluster.work worker": 30,
@@ -128,7 +128,7 @@ class Storm:
         for one in list(self.stopped):
             stood = time.monotonic() - one.since
             one.overtaken = one.overtaken or self.population.is_overtaken(one.work)
-            if all_of_them or stood > LONGEST_STOP or one.overtaken:
+            if all_of_them or stood > (LONGEST_STOP if one.work else IDLE_STOP) or one.overtaken:
                 self.stopped.remove(one)
                 try:
                     one.process.resume()

@@ -1,6 +1,7 @@
 """A tool asks a person something in mid-run: the card, and what becomes of the answer, pressed or written."""
 
 from datetime import timedelta
+from functools import partial
 
 from django.conf import settings
 
@@ -47,11 +48,13 @@ def question_talked(job: Job, approval: Approval, text: str, actor: str) -> None
 @joined
 def question_heard(job: Job, approval: Approval, text: str, actor: str) -> None:
     """A message is the answer. One that doesn't fit is told so in words, and the card stays open."""
-    given = {"approval_id": approval.pk, "revision": approval.revision, "actor": actor, "via": job.thread.channel}
+    decide = partial(
+        approval_decide, approval_id=approval.pk, revision=approval.revision, actor=actor, via=job.thread.channel
+    )
     try:
         questions.answer_check(question_id=approval.card["question"], note=text)
     except questions.BadAnswer as error:
         say(thread=job.thread, text=str(error), job_ref=job.ref)
-        approval_decide(**given, choice=EDIT)
+        decide(choice=EDIT)
     else:
-        approval_decide(**given, choice="ok", note=text)
+        decide(choice="ok", note=text)

@@ -56,7 +56,8 @@ def classification(job: Job, told: Told) -> dict[str, Any]:
 
 
 def _must_stop(job: Job) -> bool:
-    return not Job.objects.filter(pk=job.pk, state=State.CLASSIFYING).exists()
+    """Cancelled, or taken over by another worker."""
+    return not Job.objects.filter(pk=job.pk, state=State.CLASSIFYING, lease_epoch=job.lease_epoch).exists()
 
 
 def _request(told: Told, *, shown: list[str]) -> ModelRequest:

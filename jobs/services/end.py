@@ -15,6 +15,7 @@ from common.transactions import joined
 from jobs.models import Job
 from jobs.services.moves import job_locked, job_move
 from jobs.states import OPEN, State
+from ops import audit
 from threads.models import Message
 from threads.services import card_close, say
 from tools.models import ExecutionState, ToolExecution
@@ -71,6 +72,13 @@ def job_cancel(job: Job, *, actor: str, reason: str = "", tell: bool = True) -> 
     elif tell:
         say(thread=job.thread, text=text, job_ref=job.ref)
     return job
+
+
+@joined
+def job_reason(job: Job, *, actor: str, reason: str) -> str:
+    """Keep why a job was cancelled, said afterwards; the reply. The chat's history tells the model too."""
+    audit.record(actor=actor, action="cancel explained", subject=job.ref, detail={"reason": reason})
+    return f"Noted for job {job.pk}."
 
 
 def cancelled_text(job: Job) -> str:

@@ -21,7 +21,9 @@ from common.errors import AgentError
 from common.transactions import joined
 from jobs.models import Job
 from jobs.selectors import with_thread
+from jobs.services import silence
 from jobs.services.end import done_so_far, job_fail
+from jobs.services.moves import job_locked
 from jobs.states import RUNNING, State
 from ops import audit
 from ops.models import AuditEvent, Outage
@@ -63,6 +65,7 @@ def _settle(outage_id: int) -> None:
         return
     length = outage.ended_at - outage.began_at
     found = Settled(cards=approvals_prolong(waiting_at=outage.began_at, by=length))
+    silence.put_off(until=outage.ended_at + silence.interval_after(0))
     at_work = Job.objects.filter(state__in=RUNNING, moved_at__lt=outage.ended_at)
     found.interrupted = list(at_work.order_by("pk").values_list("pk", flat=True))
     if length >= limit():
@@ -83,6 +86,9 @@ def _end(job: Job, since: str, found: Settled) -> None:
     """End one job, or leave it to its card. One that can't be ended is taken up as if the outage had been short."""
     try:
         with transaction.atomic():
+            seen, job = job.state, job_locked(job)  # before its run, as whoever cancels does
+            if job.state != seen:
+                return
             if job.run is not None:
                 work_end(job, since=since)
                 found.finalised.append(job.pk)

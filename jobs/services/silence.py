@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from common.text import shorten
 from common.transactions import joined
-from jobs.models import Job
+from jobs.models import Job, Question
 from jobs.services.intake import job_for
 from jobs.services.situation import situation
 from jobs.states import OPEN, State
@@ -71,6 +71,9 @@ def _owed(message: Message, thread: Thread) -> Owed:
     job = Job.objects.filter(job_messages__message=message).select_related("run").first()
     last = _last_said(message, job)
     if job is None:
+        question = Question.objects.filter(message=message).select_related("job").first()
+        if question is not None:
+            return _about_a_card(message, question)
         return _without_job(message, thread, was_answered=last is not None)
     if job.state not in OPEN:
         return Owed(message=message, next_at=None)
@@ -94,6 +97,16 @@ def _without_job(message: Message, thread: Thread, *, was_answered: bool) -> Owe
     return Owed(message=message, next_at=timezone.now() + interval_after(1), line=line, job=job)
 
 
+def _about_a_card(message: Message, question: Question) -> Owed:
+    if question.answered_at is not None:
+        return Owed(message=message, next_at=None)
+    line = (
+        f"Your question about the card of job {question.job_id} is not answered yet; I am at it. The card stays open."
+    )
+    following = timezone.now() + interval_after(message.reminders + 1)
+    return Owed(message=message, next_at=following, line=line, job=question.job)
+
+
 def _last_said(message: Message, job: Job | None) -> datetime | None:
     """When something was last said about a message: of its job, or in its chat where it has none."""
     said = Delivery.objects.filter(thread_id=message.thread_id, created_at__gte=message.created_at)
@@ -107,3 +120,8 @@ def _last_said(message: Message, job: Job | None) -> datetime | None:
 def interval_after(reminders: int) -> timedelta:
     """The time until the next word: SILENCE_MINUTES, doubled with each reminder, at most six hours."""
     return min(timedelta(minutes=float(settings.SILENCE_MINUTES)) * float(2 ** min(reminders, 16)), LONGEST)
+
+
+def put_off(*, until: datetime) -> int:
+    """Nobody could say anything during an outage: what was due then is due a deadline after its end."""
+    return Message.objects.filter(due_at__lt=until).update(due_at=until)

@@ -6,7 +6,11 @@ from django.urls import reverse
 from django.utils import timezone
 
 from approvals.models import Approval
+from common import dead_letters
+from jobs.dead_letters import PILE
+from jobs.errors import IllegalMove
 from jobs.models import Job
+from jobs.services.end import job_retry
 from jobs.states import State
 from llm.scripted import call_tool, say
 from ops.models import AuditEvent
@@ -238,3 +242,45 @@ def test_the_policy_of_a_thread_is_changed_and_recorded(superuser, client):
     thread.refresh_from_db()
     assert (thread.policy, thread.title) == (Policy.RISKY, "A")
     assert AuditEvent.objects.get().detail == {"policy": "risky"}
+
+
+@pytest.fixture
+def dead(owner, hear, work, model) -> list[Job]:
+    """Three jobs that have failed, of two causes."""
+    jobs = []
+    for number, status in enumerate((401, 401, 400)):
+        model.fail_next(status)
+        jobs.append(hear(owner, "Hello", address=f"chat {number}").job)
+        work()
+    return jobs
+
+
+def test_failed_jobs_are_listed_by_cause(superuser, client, dead):
+    client.force_login(superuser)
+    page = client.get(reverse("admin:jobs_job_changelist"), {"dead": "all"}).content.decode()
+    assert "Dead letters by cause" in page
+    causes = {cause.text: cause.count for cause in dead_letters.causes(PILE)}
+    assert sorted(causes.values()) == [1, 2]
+    assert any("check ANTHROPIC_API_KEY" in text for text in causes)
+    first = next(text for text, count in causes.items() if count == 2)
+    page = client.get(reverse("admin:jobs_job_changelist"), {"dead": first}).content.decode()
+    assert page.count('class="field-state_shown') == 2 or "2 jobs" in page
+
+
+def test_all_failed_jobs_are_retried_at_once(superuser, client, dead, work):
+    client.force_login(superuser)
+    client.post(reverse("admin:jobs_job_retry_all"), YES)
+    assert set(Job.objects.values_list("state", flat=True)) == {State.QUEUED}
+    work()
+    assert set(Job.objects.values_list("state", flat=True)) == {State.AWAITING}
+
+
+def test_a_failed_job_that_is_left_as_it_is_can_not_be_retried(superuser, client, dead):
+    client.force_login(superuser)
+    client.post(url("give_up", dead[0]), YES)
+    dead[0].refresh_from_db()
+    assert dead[0].state == State.DEAD
+    assert not Approval.objects.filter(subject=dead[0].ref, state=Approval.State.PENDING).exists()
+    with pytest.raises(IllegalMove):
+        job_retry(dead[0], actor="user:1")
+    assert [letter.pk for letter in PILE.rows()] == [dead[2].pk, dead[1].pk]

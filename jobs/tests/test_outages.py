@@ -256,3 +256,12 @@ def test_wakeups_after_the_first_ask_no_more_for_outages(owner, hear, work, djan
     with django_assert_num_queries(0):
         tasks.after_outages()
     assert OrmQ.objects.count() == 0
+
+
+def test_an_outage_puts_off_the_deadlines_of_messages(owner, hear):
+    hear(owner, "Hello")
+    Message.objects.update(due_at=timezone.now() - timedelta(hours=4))
+    outage = down(hours=5)
+    sweep()
+    assert Message.objects.get().due_at == outage.ended_at + timedelta(minutes=10)
+    assert not Delivery.objects.exists()

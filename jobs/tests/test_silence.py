@@ -7,7 +7,8 @@ from django.utils import timezone
 from django_q.models import OrmQ
 
 from agents.models import Run
-from jobs.models import Job, JobMessage
+from approvals.models import Approval
+from jobs.models import Job, JobMessage, Question
 from jobs.services.recover import sweep
 from jobs.services.silence import LONGEST, interval_after, silence_break
 from jobs.states import State
@@ -168,3 +169,24 @@ def test_the_sweep_goes_on_where_one_of_its_parts_fails(owner, hear, monkeypatch
     monkeypatch.setattr(recover, "PARTS", (broken, *recover.PARTS))
     sweep()
     assert len(words()) == 1
+
+
+def test_a_question_about_a_card_is_no_message_without_a_job(owner, hear, work):
+    job = hear(owner, "Hello").job
+    work()
+    message = Message.objects.create(
+        thread=job.thread, role="user", person=owner, text="Why?", said_at=timezone.now(), due_at=timezone.now()
+    )
+    question = Question.objects.create(job=job, approval=job_card(job), message=message)
+    assert silence_break() == 1
+    assert "is not answered yet" in words()[-1]
+    assert Job.objects.count() == 1
+    Question.objects.filter(pk=question.pk).update(answered_at=timezone.now())
+    wait(minutes=21)
+    silence_break()
+    message.refresh_from_db()
+    assert message.due_at is None
+
+
+def job_card(job: Job) -> Approval:
+    return Approval.objects.get(subject=job.ref, state="pending")

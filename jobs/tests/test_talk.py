@@ -12,6 +12,7 @@ from jobs.models import Job, Question
 from jobs.services import recover, talk
 from jobs.states import State
 from llm.scripted import call_tool, say
+from ops.models import AuditEvent
 from tests.cast import classified, pending, told
 from threads.models import Delivery, Message
 
@@ -179,3 +180,13 @@ def test_a_card_in_mid_run_shows_only_what_is_new(model, brain, owner, hear, wor
     assert text.startswith("Beyond the 1 approved call, job")
     assert "touch b.txt" in text
     assert "touch a.txt" not in text
+
+
+def test_a_reason_is_kept_with_the_cancel_or_after_it(asked, owner, hear):
+    hear(owner, f"/cancel {asked.pk}")
+    hear(owner, f"/cancel {asked.pk} the disk is new")
+    event = AuditEvent.objects.get(action="cancel explained")
+    assert (event.subject, event.detail) == (asked.ref, {"reason": "the disk is new"})
+    again = hear(owner, "How full is it?").job
+    hear(owner, f"/cancel {again.pk} not today")
+    assert again.events.last().reason == "not today"

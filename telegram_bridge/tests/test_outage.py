@@ -10,7 +10,9 @@ from django.utils import timezone
 from approvals.models import Approval
 from approvals.services import approval_ask
 from telegram_bridge.channel import TelegramChannel
+from telegram_bridge.errors import TelegramTransient
 from telegram_bridge.fake import FakeTelegram
+from telegram_bridge.settings import client
 from threads import outbox
 from threads.models import Delivery, Thread
 from threads.services import say
@@ -131,3 +133,20 @@ def test_a_reset_after_the_send_is_repeated_once_and_marked(telegram, thread, ti
     assert [message.text for message in telegram.sent()] == ["a", "a"]
     row = Delivery.objects.get()
     assert (row.state, row.repeated, row.unknown_sends) == ("sent", True, 1)
+
+
+@pytest.mark.parametrize(
+    ("fault", "unknown", "refused"),
+    [
+        (lambda fake: fake.fail_next("sendMessage", 502), True, True),
+        (lambda fake: fake.fail_next("sendMessage", 500), True, True),
+        (lambda fake: fake.reset_before("sendMessage"), True, False),
+        (lambda fake: fake.fail_next("sendMessage", 429, retry_after=3), False, False),
+    ],
+    ids=["502", "500", "reset", "429"],
+)
+def test_a_whole_answer_is_told_from_a_cut(telegram, fault, unknown, refused):
+    fault(telegram)
+    with pytest.raises(TelegramTransient) as caught:
+        client().send_message(CHAT, "a")
+    assert (caught.value.unknown_outcome, caught.value.refused) == (unknown, refused)

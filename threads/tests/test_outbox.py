@@ -305,3 +305,28 @@ def test_of_the_edits_of_a_message_only_the_newest_is_sent(paper, thread, tick):
         pass
     assert texts(paper) == ["card", "e2"]
     assert [Delivery.objects.get(pk=edit.pk).state for edit in edits] == ["superseded", "superseded", "sent"]
+
+
+def test_an_answer_waits_for_progress_that_is_in_flight_already(paper, thread, tick):
+    gate = paper.gates[thread.address] = Event()
+    say(thread=thread, text="p", job_ref="job:1", purpose="progress")
+    tick()
+    say(thread=thread, text="answer", job_ref="job:1")
+    assert tick().carried == 0
+    gate.set()
+    while Delivery.objects.exclude(state="sent").exists():
+        tick()
+    assert texts(paper) == ["p", "answer"]
+
+
+def test_a_full_batch_in_flight_makes_nobody_look_all_the_time(paper, thread, other, tick, monkeypatch):
+    monkeypatch.setattr(outbox, "BATCH", 1)
+    gate = paper.gates[thread.address] = Event()
+    say(thread=thread, text="slow")
+    tick()
+    say(thread=other, text="next")
+    waiting = tick()
+    assert (waiting.carried, waiting.next_in >= outbox.LOOK_SECONDS) == (0, True)
+    gate.set()
+    while Delivery.objects.exclude(state="sent").exists():
+        tick()

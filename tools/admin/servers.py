@@ -50,8 +50,8 @@ class McpServerAdmin(CockpitAdmin):
         "idle_minutes",
     )
     owner_only = True
-    actions_detail = ("check", "remove")
-    actions = ("check_selected",)
+    actions_detail = ("connect", "remove")
+    actions = ("connect_selected",)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return self.has_act_permission(request)
@@ -70,11 +70,14 @@ class McpServerAdmin(CockpitAdmin):
 
     def save_model(self, request: HttpRequest, obj: McpServer, form: Any, change: bool) -> None:
         """What a server is started with decides what it is: after such a change nothing that was allowed holds."""
+        # The form takes every JSON field for changed.
+        before = McpServer.objects.filter(pk=obj.pk).values(*self.editable).first() or {}
+        changed = [name for name in self.editable if before.get(name) != getattr(obj, name)]
         super().save_model(request, obj, form, change)
         actor = actor_of(request)
-        if change and set(form.changed_data) & plans.IDENTITY:
+        if change and set(changed) & plans.IDENTITY:
             catalog.server_changed(server=obj, actor=actor)
-        changed = sorted(form.changed_data)  # names only: a value may be a key that was pasted into the wrong field
+        # Names only: a value may be a key that was pasted into the wrong field.
         action = f"mcp server {'changed' if change else 'added'}"
         audit.record(actor=actor, action=action, subject=f"mcp_server:{obj.pk}", detail={"fields": changed})
 
@@ -123,7 +126,7 @@ class McpServerAdmin(CockpitAdmin):
         description="It is started or called, its tools are listed, and it is let go again.",
         icon="electrical_services",
     )
-    def check(self, request: HttpRequest, form: Dialog, object_id: str) -> HttpResponse:
+    def connect(self, request: HttpRequest, form: Dialog, object_id: str) -> HttpResponse:
         server = McpServer.objects.get(pk=object_id)
         return act(request, lambda: catalog.server_test(server), done=f"{server.name} answers; its tools are below.")
 
@@ -140,7 +143,7 @@ class McpServerAdmin(CockpitAdmin):
         return act(request, lambda: catalog.server_remove(server=server, actor=actor_of(request)), done=done)
 
     @admin.action(description="Test the connection", permissions=["act"])
-    def check_selected(self, request: HttpRequest, rows: QuerySet[McpServer]) -> None:
+    def connect_selected(self, request: HttpRequest, rows: QuerySet[McpServer]) -> None:
         act_on_each(request, rows, catalog.server_test, done="Servers that answer")
 
 

@@ -14,6 +14,7 @@ import httpx
 
 from tools import addresses
 from tools.errors import AddressRefused, ToolProblem
+from tools.network import is_own
 
 MAX_BYTES = 1024**2
 MAX_HOPS = 5
@@ -57,7 +58,7 @@ async def public_address(host: str, port: int) -> str:
     except (OSError, UnicodeError) as error:
         raise ToolProblem(f"There is no address for {host}.") from error
     candidates = [str(info[4][0]) for info in found]
-    if not candidates or not all(map(addresses.is_public, candidates)):
+    if not candidates or not all(map(addresses.is_public, candidates)) or any(map(is_own, candidates)):
         raise AddressRefused(f"{host} leads to an address of this machine or of its own network.")
     return candidates[0]
 

@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from django.conf import settings
 
@@ -141,9 +141,9 @@ def _write(name: str, value: object) -> None:
     os.replace(file.name, target)
 
 
-def _read(name: str) -> dict[str, list[list[object]]]:
+def _read(name: str) -> dict[str, list[Any]]:
     try:
-        loaded: dict[str, list[list[object]]] = json.loads(gzip.decompress(_path(name).read_bytes()))
+        loaded: dict[str, list[Any]] = json.loads(gzip.decompress(_path(name).read_bytes()))
     except FileNotFoundError:
         return {}
     return loaded

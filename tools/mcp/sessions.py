@@ -12,7 +12,7 @@ from mcp import Client, MCPError
 from pydantic import TypeAdapter, ValidationError
 
 from common.text import redact, shorten
-from tools.mcp import results
+from tools.mcp import results, wire
 from tools.mcp.errors import ConnectionEnded, ConnectionGone, ServerTrouble, ServerUnreachable
 from tools.mcp.plans import Plan
 from tools.mcp.transports import Meter, to_address, to_command
@@ -22,7 +22,6 @@ CONNECT_SECONDS = 20.0
 CLOSE_SECONDS = 8.0
 MAX_TOOLS = 200
 MAX_PAGES = 20
-MAX_QUESTIONS = 10
 MAX_ROUNDS = 10
 ROUND_SECONDS = 0.25
 # Nobody answered; the server no longer knows this session.
@@ -147,7 +146,7 @@ class Session:
         cursor: str | None = None
         for _ in range(MAX_PAGES):
             page = await client.list_tools(cursor=cursor)
-            found += [_offered(tool) for tool in page.tools]
+            found += [wire.offered(tool) for tool in page.tools]
             cursor = page.next_cursor
             if not cursor or len(found) > MAX_TOOLS:
                 break
@@ -162,18 +161,18 @@ class Session:
     async def _call(self, name: str, arguments: dict[str, Any]) -> Outcome:
         client = await self._client
         state = next((each.asked.request_state for each in self._given if each.asked.request_state is not None), None)
-        responses: Any = {each.asked.key: _elicited(each) for each in self._given if each.asked.key} or None
+        responses: Any = {each.asked.key: wire.elicited(each) for each in self._given if each.asked.key} or None
         for _ in range(MAX_ROUNDS):
             params = types.CallToolRequestParams(
                 name=name, arguments=arguments, input_responses=responses, request_state=state
             )
             result = await client.session.send_request(types.CallToolRequest(params=params), ANSWER)
             if self._asked:
-                return Outcome(questions=tuple(self._asked[:MAX_QUESTIONS]))
+                return Outcome(questions=tuple(self._asked[: wire.MAX_QUESTIONS]))
             if isinstance(result, types.CallToolResult):
                 return await results.outcome_of(result, client)
             if result.input_requests:
-                return Outcome(questions=_questions(result))
+                return Outcome(questions=wire.questions_of(result))
             # It only wants to be asked again, with its state.
             responses, state = None, result.request_state
             await asyncio.sleep(ROUND_SECONDS)
@@ -181,10 +180,10 @@ class Session:
 
     async def _elicit(self, context: Any, params: types.ElicitRequestParams) -> types.ElicitResult:
         """A question during a call: answered when a person has answered it before, else dismissed for now."""
-        asked = _asked(params)
+        asked = wire.asked_in(params)
         for each in self._given:
             if each.asked == asked:
-                return _elicited(each)
+                return wire.elicited(each)
         if self._turn.locked():
             self._asked.append(asked)
         return types.ElicitResult(action="cancel")
@@ -226,33 +225,3 @@ def _plain(error: BaseException) -> str:
         return "The attempt was given up."
     text = shorten(redact(str(error)), 300) or type(error).__name__
     return text if text.endswith(".") else f"{text}."
-
-
-def _offered(tool: types.Tool) -> Offered:
-    hints = tool.annotations.model_dump(by_alias=True, exclude_none=True) if tool.annotations else {}
-    return Offered(
-        name=tool.name, description=tool.description or "", input_schema=tool.input_schema, annotations=hints
-    )
-
-
-def _asked(params: types.ElicitRequestParams, *, key: str = "", state: str | None = None) -> Asked:
-    if isinstance(params, types.ElicitRequestURLParams):
-        return Asked(message=params.message, url=params.url, key=key, request_state=state)
-    return Asked(message=params.message, form=params.requested_schema, key=key, request_state=state)
-
-
-def _questions(result: types.InputRequiredResult) -> tuple[Asked, ...]:
-    requests = result.input_requests or {}
-    if not all(isinstance(request, types.ElicitRequest) for request in requests.values()):
-        raise ServerTrouble("It wants to use the model or to know the client's folders, which no server may.")
-    return tuple(
-        _asked(request.params, key=key, state=result.request_state)
-        for key, request in list(requests.items())[:MAX_QUESTIONS]
-        if isinstance(request, types.ElicitRequest)
-    )
-
-
-def _elicited(given: Answered) -> types.ElicitResult:
-    if given.content is None:
-        return types.ElicitResult(action="decline")
-    return types.ElicitResult(action="accept", content=None if given.asked.url else given.content)

@@ -1,4 +1,5 @@
 from tools.models.executions import Decision, ExecutionState, ToolExecution
+from tools.models.rules import Match, Origin, Scope, ToolRule
 from tools.models.servers import McpQuestion, McpServer, McpTool
 from tools.models.trash import KeptState, Snapshot, TrashItem
 
@@ -6,10 +7,14 @@ __all__ = [
     "Decision",
     "ExecutionState",
     "KeptState",
+    "Match",
     "McpQuestion",
     "McpServer",
     "McpTool",
+    "Origin",
+    "Scope",
     "Snapshot",
     "ToolExecution",
+    "ToolRule",
     "TrashItem",
 ]

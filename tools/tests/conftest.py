@@ -34,7 +34,7 @@ def bubblewrap() -> None:
 
 @pytest.fixture
 def no_bubblewrap(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    caches: tuple[Any, ...] = (sandbox.available, sandbox._program)
+    caches: tuple[Any, ...] = (sandbox.available, sandbox._program, sandbox.network_available, sandbox.in_force)
     with monkeypatch.context() as patched:
         patched.setattr("shutil.which", lambda *args, **kwargs: None)
         for cache in caches:

@@ -22,14 +22,29 @@ l's' "-l"
 head -20 README.md && tail -n 5 README.md
 cat /proc/cpuinfo | grep -c processor
 free -m; uname -a; whoami; hostname; pwd; nproc
-stat notes; which python3; id; date +%s
+time ls
+timeout 5 cat x
+find . -name '*.txt' -newer notes
+for f in a b; do wc -l "$f"; done
+for f in *.txt; do head -1 "$f"; done
+while read -r line; do echo "$line"; done < notes
+if [ -f notes ]; then cat notes; else echo none; fi
+[ -f notes ] && ls
+d=sub; ls "$d"
+cd sub && ls && cat notes
+diff <(sort a) <(sort b)
+echo $(date) $HOME $((1+2))
+cat $'x'
+cat /var/log/syslog | tail -20
+git -C sub log --oneline
+x=1
+true; stat notes; which python3; id; date +%s
 cat < /etc/hostname
 ! true"""
 
 ASKS = """rm notes.txt
 touch x
 curl https://example.com
-git log
 ls > out.txt
 ls >> /dev/null/x
 sort -o x y
@@ -39,38 +54,27 @@ uniq a b
 date -s 10:00
 date 01010101
 hostname other
-tail -f x
 grep -r x /home
 grep -ie x /etc/passwd /home/x
 head -n /home/* x
 echo /home/*
 ls /
-cat /var/log/syslog
 cat */../x
 env
 FOO=1 ls
 LD_PRELOAD=./x.so ls
 LC_ALL=$(touch x) ls
-echo $HOME
-echo $(date)
 `echo ls`
-cat <(ls)
 ls &
-time ls
 sudo ls
 eval ls
 bash -c ls
-find . -name x
 xargs ls
 ./ls
 ~/ls
 sh script.sh
 python3 -c 'print(1)'
-for i in 1; do ls; done
-while true; do ls; done
 ls() { touch x; }; ls
-[ -f x ] && ls
-x=1
 cat <<E
 ls 'unclosed
 ls |
@@ -79,9 +83,7 @@ echo a\\\r
 ls {a,b}
 ls && {}
 {ls; }
-cat $'x'
 ps axe
-awk '{print}' x
 type ls; alias ls=rm
 # only a comment"""
 

@@ -2,7 +2,7 @@ import pytest
 
 from tools.base import ToolContext
 from tools.builtin.fetch import Answer
-from tools.builtin.http import answer_text
+from tools.builtin.http import UNTRUSTED, answer_text
 from tools.errors import AddressRefused
 from tools.registry import all_tools
 
@@ -23,7 +23,10 @@ def test_the_model_sees_status_type_and_body() -> None:
     text = answer_text(
         answer(headers={"content-type": "text/plain", "location": "/x"}, body=b"hello", note="[A note.]")
     )
-    assert text == "HTTP 200 https://site.example/\ncontent-type: text/plain\nlocation: /x\n[A note.]\n\nhello"
+    assert (
+        text
+        == f"HTTP 200 https://site.example/\ncontent-type: text/plain\nlocation: /x\n[A note.]\n{UNTRUSTED}\n\nhello"
+    )
 
 
 def test_what_is_no_text_is_only_measured_and_a_cut_is_said() -> None:

@@ -31,7 +31,9 @@ def test_an_approved_call_gets_the_level_that_it_named() -> None:
 
 
 def test_the_card_names_the_level(bubblewrap: None) -> None:
-    assert levels.card_text("shell", {"command": "systemctl restart nginx"}).startswith("Level host. It runs on the real")
+    assert levels.card_text("shell", {"command": "systemctl restart nginx"}).startswith(
+        "Level host. It runs on the real"
+    )
     assert "nothing else of this machine" in levels.card_text("shell", {"command": "git pull"})
     assert levels.card_text("file_write", {"path": "x"}) == ""
 

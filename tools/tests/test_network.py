@@ -86,7 +86,9 @@ def test_this_machine_and_its_network_are_refused(proxy: str, port: int, host: s
     assert "403" in curl(proxy, "-p", f"http://{host}:{port}/")
 
 
-@pytest.mark.parametrize("line", [b"GET /path HTTP/1.1", b"GET ftp://site.example/ HTTP/1.1", b"CONNECT site HTTP/1.1", b"?"])
+@pytest.mark.parametrize(
+    "line", [b"GET /path HTTP/1.1", b"GET ftp://site.example/ HTTP/1.1", b"CONNECT site HTTP/1.1", b"?"]
+)
 def test_what_is_no_request_is_answered_in_words(proxy: str, line: bytes) -> None:
     with socket.create_connection(("127.0.0.1", int(proxy.rpartition(":")[2]))) as client:
         client.sendall(line + b"\r\n\r\n")
@@ -106,4 +108,4 @@ def test_a_name_is_refused_when_any_of_its_addresses_is_private(monkeypatch: pyt
 
 def test_an_address_of_this_machine_is_known_whatever_it_is() -> None:
     assert network.is_own("127.0.0.1")
-    assert not network.is_own("127.0.0.1.1")
+    assert network.is_own("::1")

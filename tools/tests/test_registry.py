@@ -1,8 +1,11 @@
 import json
 
+import pytest
 from jsonschema import Draft202012Validator
 
 from tools.registry import all_tools, complaint, model_tools
+
+pytestmark = pytest.mark.django_db
 
 
 def test_the_tools_are_those_of_the_product_in_a_stable_order() -> None:

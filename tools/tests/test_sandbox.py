@@ -3,7 +3,6 @@
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -144,7 +143,7 @@ def test_no_new_user_namespace_can_be_made_inside(level: Level, run: Run) -> Non
 
 def test_the_launcher_is_a_program_of_its_own() -> None:
     done = subprocess.run(
-        sandbox._launched({"way": "host"}) + ["/bin/echo", "hello"],
+        [*sandbox._launched({"way": "host"}), "/bin/echo", "hello"],
         capture_output=True,
         text=True,
     )

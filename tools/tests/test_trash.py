@@ -127,9 +127,7 @@ def test_the_oldest_goes_when_the_trash_is_full_and_its_row_says_so(use: Use, wo
         restore(first)
 
 
-def test_what_is_larger_than_the_trash_is_gone_and_the_answer_says_so(
-    use: Use, workspace: Path, settings: Any
-) -> None:
+def test_what_is_larger_than_the_trash_is_gone_and_the_answer_says_so(use: Use, workspace: Path, settings: Any) -> None:
     settings.TRASH_MAX_MB = 0
     (workspace / "a").write_text("x")
     assert "it was not kept" in use("file_delete", path="a")

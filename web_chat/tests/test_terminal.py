@@ -80,7 +80,7 @@ def test_a_person_at_a_terminal_is_asked(chat, acting, monkeypatch, key, code):
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
     monkeypatch.setattr("builtins.input", lambda prompt: asked.append(prompt) or next(answers))
     assert chat("uptime?")[0] == code
-    assert asked[0] == "[y OK, n Cancel] "
+    assert asked[0] == "[y OK, n Cancel, c Change…, a Ask…] "
 
 
 def test_a_command_is_answered_without_a_job(chat):

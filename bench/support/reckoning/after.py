@@ -22,6 +22,7 @@ class After:
     storm: Storm
     times_held: bool
     tell: bool = False
+    median_limit: float = 5.0
 
     def one(self, query: str) -> Any:
         return self.database.execute(query).fetchall()[0][0]

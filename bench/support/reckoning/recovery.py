@@ -22,7 +22,7 @@ def recovery(after: After) -> None:
     halves, everybody = spread([median(each) for each in found]), spread([wait for each in found for wait in each])
     after.note(f"recovery after a kill, s: {halves}; of each who waited: {everybody}")
     if after.times_held:
-        after.report.at_most("recovery after a kill, median", halves.median, 5.0, "s")
+        after.report.at_most("recovery after a kill, median", halves.median, after.median_limit, "s")
         after.report.at_most("recovery after a kill, worst of all who waited", everybody.most, 60.0, "s")
 
 

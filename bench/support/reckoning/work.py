@@ -26,20 +26,25 @@ SELECT run_id, number, epoch FROM (
 """
 STEPS_TWICE = "SELECT count(*) - count(DISTINCT (run_id, number)) FROM agents_step"
 EPOCHS = f"SELECT count(*) FROM (SELECT run FROM ({LOG}) log GROUP BY run HAVING count(DISTINCT epoch) > 1) x"
-COMMANDS = "SELECT arguments->>'command', state FROM tools_toolexecution"
+COMMANDS = "SELECT arguments->>'command', state = 'done' AND exit_code = 0 FROM tools_toolexecution"
+FAILED = (
+    "SELECT arguments->>'command', exit_code, output FROM tools_toolexecution WHERE state = 'done' AND exit_code <> 0"
+)
 
 
 def effects(after: After) -> None:
     """No row of ours is asked whether a command ran twice."""
     path = after.workspace / EFFECTS
     lines = Counter(path.read_text().split() if path.exists() else [])
-    commands = [(token, state) for text, state in after.rows(COMMANDS) for token in TOKEN.findall(text)]
-    ran, doubtful = {token for token, _ in commands}, {token for token, state in commands if state != "done"}
+    commands = [(token, well) for text, well in after.rows(COMMANDS) for token in TOKEN.findall(text)]
+    ran, doubtful = {token for token, _ in commands}, {token for token, well in commands if not well}
     after.none("side effects run twice", [line for line, count in lines.items() if count > 1])
-    after.none("side effects missing and not reported as unknown", sorted(ran - doubtful - set(lines)))
+    after.none("side effects missing and not reported so", sorted(ran - doubtful - set(lines)))
     after.none("side effects without a call", sorted(set(lines) - ran))
     missing = len(doubtful - set(lines))
-    after.note(f"run once {len(lines)}; not seen to its end {len(doubtful)}, of them not run {missing}")
+    after.note(f"run once {len(lines)}; failed or of unknown outcome {len(doubtful)}, of them not run {missing}")
+    for failed in after.rows(FAILED)[:3]:
+        after.note(f"failed, and the model was told so: {failed}")
 
 
 def epochs(after: After) -> None:

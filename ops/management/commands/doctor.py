@@ -58,10 +58,18 @@ def _settings() -> list[Finding]:
             reason=str(message.msg),
             better=str(message.hint or ""),
         )
-        for message in checks.run_checks()
+        for message in _messages()
         if message.level >= checks.WARNING and not message.is_silenced()
     ]
     return found or [Finding(name="settings", level=Level.OK)]
+
+
+def _messages() -> list[checks.CheckMessage]:
+    # A check that breaks is itself a finding, and hides no other part of the report.
+    try:
+        return checks.run_checks()
+    except Exception as error:
+        return [checks.Error(f"The system checks failed: {type(error).__name__}: {error}.", id="checks")]
 
 
 def _health() -> list[Finding]:

@@ -87,7 +87,7 @@ def test_one_tool_is_judged_on_its_page(page, server) -> None:
 
 def test_a_test_of_the_connection_says_what_is_wrong(page, server) -> None:
     row = server(transport="http", command="", args=[], url="https://example.com", variables={"A": "{{secret:none}}"})
-    page.post(reverse("admin:tools_mcpserver_check", args=[row.pk]), {"_form_submitted": "on"})
+    page.post(reverse("admin:tools_mcpserver_connect", args=[row.pk]), {"_form_submitted": "on"})
     assert "There is no secret called “none”" in McpServer.objects.get().last_error
 
 
