@@ -15,14 +15,16 @@ class Entry:
     cron: str
 
 
+# What is due in one second wakes several workers, and each that is warm costs 10 MB: no two entries share one.
 SCHEDULE = [
     Entry(name="jobs.sweep", function="jobs.tasks.sweep", cron="* * * * * */10"),
     Entry(name="budget.sweep", function="budget.tasks.sweep", cron="* * * * * 5"),
     Entry(name="telegram.sweep", function="telegram_bridge.tasks.sweep", cron="* * * * * 35"),
-    Entry(name="ops.connections", function="ops.tasks.connections_tell", cron="* * * * * 20"),
-    Entry(name="alerts", function="agent_site.alerts.look", cron="* * * * * 50"),
+    Entry(name="ops.connections", function="ops.tasks.connections_tell", cron="* * * * * 25"),
+    Entry(name="alerts", function="agent_site.alerts.look", cron="* * * * * 55"),
     Entry(name="tools.prune", function="tools.tasks.prune", cron="50 3 * * * 0"),
-    Entry(name="mcp.sweep", function="tools.tasks.mcp_sweep", cron="* * * * * */20"),
+    Entry(name="mcp.sweep", function="tools.tasks.mcp_sweep", cron="* * * * * 3,23,43"),
+    Entry(name="site.prune", function="agent_site.retention.prune", cron="40 3 * * * 0"),
     Entry(name="telegram.prune", function="telegram_bridge.tasks.prune", cron="30 3 * * * 0"),
 ]
 

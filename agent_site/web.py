@@ -34,7 +34,22 @@ class Gunicorn(BaseApplication):  # type: ignore[misc]
     def load(self) -> Any:
         from agent_site.wsgi import application
 
-        return application
+        return alive_before(application)
+
+
+def alive_before(application: Any) -> Any:
+    """Answers /health/live before anything of Django is touched: the supervisor asks for it every 10 s, and a worker
+    that does nothing else stays cold, and so 5 MB smaller."""
+
+    def answer(environ: dict[str, Any], start_response: Any) -> Any:
+        if environ.get("PATH_INFO") != "/health/live" or environ.get("REQUEST_METHOD") != "GET":
+            return application(environ, start_response)
+        body = b'{"status": "ok"}'
+        headers = {"Content-Type": "application/json", "Content-Length": str(len(body)), "Cache-Control": "no-store"}
+        start_response("200 OK", list(headers.items()))
+        return [body]
+
+    return answer
 
 
 def listen() -> socket.socket:

@@ -7,7 +7,7 @@ from agents.errors import RunFailed
 from agents.instructions import INSTRUCTION
 from agents.models import Run
 from agents.recording import Held
-from agents.resume import Conversation, is_permitted, rebuild
+from agents.resume import Conversation, gate_context, is_permitted, rebuild
 from approvals.errors import ApprovalRequired
 from common import lease, queue
 from common.errors import AgentError, Stopped
@@ -17,6 +17,7 @@ from llm.types import CallTag, ModelReply, ModelRequest, Purpose, Scope
 from tools.base import ToolCall
 from tools.execute import tool_execute
 from tools.registry import model_tools
+from tools.taint import outsiders_text
 
 
 def advance(run: Run) -> Run:
@@ -98,10 +99,13 @@ def act(held: Held, conversation: Conversation, call: ToolCall) -> None:
             job_ref=held.run.job_ref,
             epoch=held.epoch,
             approved=is_permitted(held.run, call, conversation),
+            context=gate_context(held.run),
             fence=held.fence,
             stop=held.must_stop,
         )
     except ApprovalRequired:
         recording.park(held)
         return
+    if not held.run.tainted_by and (source := outsiders_text(execution)):
+        recording.taint(held, source)
     recording.tool_step(held, conversation, execution=execution, seconds=time.monotonic() - began)

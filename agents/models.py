@@ -28,6 +28,12 @@ class Run(Leased):
     opening = models.JSONField(default=list, help_text="The messages that the conversation begins with.")
     permitted_calls = models.JSONField(default=list, help_text="The exact calls that a person has signed.")
     refused_calls = models.JSONField(default=dict, help_text="Calls that a person refused, by id, with his reason.")
+    tainted_by = models.TextField(
+        blank=True, help_text="The first text of outsiders that it has read; from then on it asks before it acts."
+    )
+    named_hosts = models.JSONField(
+        default=list, blank=True, help_text="The hosts that the person named in his own words."
+    )
     limits_from = models.PositiveIntegerField(
         default=0, help_text="The step after which the limits count: each retry starts them anew."
     )

@@ -129,6 +129,13 @@ def tool_step(held: Held, conversation: Conversation, *, execution: ToolExecutio
     return _answer(held, conversation, block=block, execution=execution, seconds=seconds)
 
 
+def taint(held: Held, source: str) -> None:
+    """The run has read an outsider's text. Written before the step that holds the text: a crash between the two leaves
+    a run that asks too often, never one that asks too seldom."""
+    Run.objects.filter(pk=held.run.pk, lease_epoch=held.epoch).update(tainted_by=source)
+    held.run.tainted_by = source
+
+
 def refused_step(held: Held, conversation: Conversation, *, call: ToolCall, reason: str) -> Step:
     """Tell the model that a person said no."""
     block = {

@@ -9,6 +9,7 @@ from agents.errors import RunUnreadable
 from agents.models import Run, Step
 from tools.base import ToolCall
 from tools.registry import all_tools
+from tools.verdicts import Context
 
 Block = dict[str, Any]
 # A broken call is one that no gate could judge: of an unknown tool, or with bad arguments.
@@ -112,6 +113,17 @@ def is_permitted(run: Run, call: ToolCall, conversation: Conversation) -> bool:
     in_plan = sum(1 for entry in signed if not entry.get("call_id"))
     used = Counter(signature(done) for done in conversation.done_calls)[wanted]
     return used < in_plan
+
+
+def gate_context(run: Run) -> Context:
+    """What the gate is told about a run."""
+    return Context(
+        thread_ref=run.thread_ref,
+        job_ref=run.job_ref,
+        person_ref=run.person_ref,
+        tainted=bool(run.tainted_by),
+        named_hosts=frozenset(run.named_hosts),
+    )
 
 
 def _as_call(entry: dict[str, Any]) -> ToolCall:

@@ -1,11 +1,12 @@
 """What others do with runs: open one, answer what it waits for, stop it."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.utils import timezone
 
 from agents.models import Run
-from agents.resume import is_permitted, rebuild
+from agents.resume import gate_context, is_permitted, rebuild
 from common import queue
 from common.rows import insert
 from common.state import move
@@ -22,8 +23,13 @@ def run_open(
     opening: list[dict[str, Any]],
     permitted_calls: list[dict[str, Any]],
     scope: str = "reactive",
+    tainted_by: str = "",
+    named_hosts: Sequence[str] = (),
 ) -> Run:
-    """Make a run and ask for its first step. `permitted_calls` are the exact calls that a person has signed."""
+    """Make a run and ask for its first step. `permitted_calls` are the exact calls that a person has signed.
+
+    `tainted_by`: the text of outsiders that its opening holds; `named_hosts`: see Run.
+    """
     run = Run(
         job_ref=job_ref,
         thread_ref=thread_ref,
@@ -31,6 +37,8 @@ def run_open(
         opening=opening,
         permitted_calls=permitted_calls,
         scope=scope,
+        tainted_by=tainted_by,
+        named_hosts=list(named_hosts),
     )
     insert(run)
     queue.enqueue("run.advance", run.pk)
@@ -40,7 +48,12 @@ def run_open(
 def run_asks(run: Run) -> list[tuple[ToolCall, Verdict]]:
     """The calls that a waiting run wants signed, each with the gate's reason."""
     conversation = rebuild(run)
-    verdicts = [(call, decide(call)) for call in conversation.open_calls if call.call_id not in run.refused_calls]
+    context = gate_context(run)
+    verdicts = [
+        (call, decide(call, context=context))
+        for call in conversation.open_calls
+        if call.call_id not in run.refused_calls
+    ]
     return [
         (call, verdict)
         for call, verdict in verdicts

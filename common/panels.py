@@ -25,9 +25,20 @@ LONG_TEXT = 1500
 MOST_TEXT = 100_000
 
 TONES = {
-    "good": ("done", "sent", "approved", "allowed", "handled", "completed", "settled", "ok", "allow"),
+    "good": ("done", "sent", "approved", "allowed", "handled", "completed", "settled", "ok", "allow", "connected"),
     "bad": ("failed", "dead", "rejected", "blocked", "refused", "unknown", "down", "deny", "error", "freeze"),
-    "waiting": ("awaiting_approval", "pending", "waiting", "queued", "open", "ask", "asked", "expired", "degraded", "warning"),
+    "waiting": (
+        "awaiting_approval",
+        "pending",
+        "waiting",
+        "queued",
+        "open",
+        "ask",
+        "asked",
+        "expired",
+        "degraded",
+        "warning",
+    ),
     "busy": ("executing", "classifying", "ready", "sending", "started", "processing", "stored"),
 }
 """A word has the same colour on every page; all others are grey."""

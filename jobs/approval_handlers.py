@@ -10,6 +10,8 @@ from jobs.models import Job
 from jobs.services.answer import question_talked
 from jobs.services.end import done_so_far, job_cancel, job_retry
 from jobs.services.execute import job_start
+from jobs.services.kinds import WORD as KIND
+from jobs.services.kinds import kinds_grant
 from jobs.services.moves import job_move
 from jobs.services.talk import card_talked
 from jobs.services.told import told_of
@@ -28,7 +30,7 @@ def plan_decided(approval: Approval) -> None:
     """OK starts the job with exactly the calls of the card; Cancel ends it; silence lets it expire."""
     job = _job(approval)
     if approval.state == Approval.State.APPROVED:
-        card_close(approval=approval, line=f"✔ Approved {where(approval)}")
+        card_close(approval=approval, line=f"✔ Approved {where(approval)}{_permissions(job, approval)}")
         calls = approval.card["calls"]
         job_start(job, told_of(job), permitted=calls, actor=approval.decided_by, reason=f"Approved {where(approval)}.")
     elif approval.state == Approval.State.REJECTED:
@@ -44,7 +46,8 @@ def calls_decided(approval: Approval) -> None:
     if approval.decision == SKIP:
         _go_on(job, approval, permit=[], refuse=_refusals(approval), line=f"✖ Refused {where(approval)}; I go on")
     elif approval.state == Approval.State.APPROVED:
-        _go_on(job, approval, permit=approval.card["calls"], refuse={}, line=f"✔ Approved {where(approval)}")
+        line = f"✔ Approved {where(approval)}{_permissions(job, approval)}"
+        _go_on(job, approval, permit=approval.card["calls"], refuse={}, line=line)
     elif approval.state == Approval.State.REJECTED:
         _cancelled(job, approval)
     else:
@@ -90,6 +93,15 @@ def talked(approval: Approval, verb: str, text: str, actor: str) -> None:
 def answered(approval: Approval, verb: str, text: str, actor: str) -> None:
     """Write the answer…, with the words or before them."""
     question_talked(_job(approval), approval, text, actor)
+
+
+def _permissions(job: Job, approval: Approval) -> str:
+    """Gives what "OK for this kind" has promised; what is said of it."""
+    if approval.decision != KIND:
+        return ""
+    count = kinds_grant(job, approval.card["kinds"], actor=approval.decided_by)
+    what = "standing permission" if count == 1 else "standing permissions"
+    return f", with {count} {what}: the admin lists them under Rules"
 
 
 def _go_on(job: Job, approval: Approval, *, permit: list[dict[str, Any]], refuse: dict[str, str], line: str) -> None:

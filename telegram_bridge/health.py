@@ -36,6 +36,6 @@ def _received() -> Result:
         return Result(level=Level.OK, reason=f"Updates come by webhook; {told}.")
     last = Connection.objects.filter(name=POLLING, host="").values_list("last_ok_at", flat=True).first()
     if last is not None and timezone.now() - last > POLL_PATIENCE:
-        late = f"The last poll of Telegram was completed at {last:%Y-%m-%d %H:%M} UTC: the bridge is restarted."
+        late = f"The last poll of Telegram was completed at {last:%Y-%m-%d %H:%M} UTC; the log of the bridge says why."
         return Result(level=Level.DEGRADED, reason=late)
     return Result(level=Level.OK, reason="Updates come by polling.")

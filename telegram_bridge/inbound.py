@@ -158,6 +158,7 @@ def _said(said: payloads.ChatMessage | None) -> Handled:
             external_id=str(said.message_id),
             reply_to=said.reply_to,
             said_at=said.said_at,
+            payload={"outside": said.outside} if said.outside else {},
             files=said.files,
         )
     )

@@ -38,6 +38,7 @@ class ChatMessage:
     reply_to: str
     said_at: datetime
     edited_at: datetime | None
+    outside: str
     files: tuple[InboundFile, ...]
 
 
@@ -101,10 +102,18 @@ def message_of(raw: Json) -> ChatMessage | None:
             reply_to=str((raw.get("reply_to_message") or {}).get("message_id", "")),
             said_at=datetime.fromtimestamp(int(raw["date"]), UTC),
             edited_at=datetime.fromtimestamp(int(raw["edit_date"]), UTC) if raw.get("edit_date") else None,
+            outside=_outside(raw),
             files=_files(raw),
         )
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError, OSError) as error:
         raise UnreadableUpdate(f"The message can't be read: {type(error).__name__} {error}") from error
+
+
+def _outside(raw: Json) -> str:
+    """Whose words a message brings, where they are not its sender's own: forwarded ones, and those of an inline bot."""
+    if raw.get("forward_origin") or raw.get("forward_date"):
+        return "a forwarded message"
+    return "a message of an inline bot" if raw.get("via_bot") else ""
 
 
 def press_of(raw: Json) -> Press | None:

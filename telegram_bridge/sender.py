@@ -19,7 +19,7 @@ from threads.services import OUTBOX_CHANNEL
 logger = logging.getLogger(__name__)
 LOOK_SECONDS = 5.0
 BEAT_SECONDS = 5.0
-THREADS = 8
+THREADS = 32
 
 
 class Sender:

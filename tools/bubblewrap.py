@@ -1,6 +1,7 @@
 """The options of bubblewrap (bwrap(1)) for each level that it confines."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from tools import masks, network
@@ -15,13 +16,14 @@ SCRATCH_BYTES, COVER_BYTES = str(256 * 1024**2), str(64 * 1024)
 SCRATCH = ("/tmp", "/var/tmp")
 
 
-def read(workspace: Path, *, whole_disk: bool) -> list[str]:
+def read(workspace: Path, *, whole_disk: bool, service_manager: bool) -> list[str]:
     """No writes, no network; the real machine's processes."""
     real = str(workspace)
     return [
         *APART,
         "--unshare-net",
         *(_whole_disk() if whole_disk else _programs_only()),
+        *(_shown(masks.SERVICE_MANAGER) if service_manager else []),
         *("--ro-bind", "/proc", "/proc"),
         *_devices(),
         *("--ro-bind", real, real),
@@ -63,9 +65,11 @@ def _programs_only() -> list[str]:
             found += ["--symlink", os.readlink(top), top]
         else:
             found += ["--ro-bind-try", top, top]
-    for name in (*masks.ETC_NEEDED, *masks.OF_THE_MACHINE):
-        found += ["--ro-bind-try", name, name]
-    return found
+    return [*found, *_shown(masks.ETC_NEEDED), *_shown(masks.OF_THE_MACHINE)]
+
+
+def _shown(paths: Sequence[str]) -> list[str]:
+    return [word for path in paths for word in ("--ro-bind-try", path, path)]
 
 
 def _whole_disk() -> list[str]:

@@ -10,12 +10,13 @@ from django.utils import timezone
 from approvals.errors import ApprovalRequired
 from common.errors import AgentError, StopCheck, Stopped
 from common.host import host_id
+from ops import secrets
 from tools import marks, paths, registry, trees
 from tools.base import Effect, Tool, ToolCall, ToolContext, ToolResult
-from tools.errors import ExecutionLost, OutcomeUnknown, ToolStopped
+from tools.errors import ExecutionLost, OutcomeUnknown, RuleUsedUp, ToolStopped
 from tools.models import Decision, ExecutionState, ToolExecution
 from tools.outcomes import NOT_JUDGED, Attempt, record, settle
-from tools.rules import Verdict, decide
+from tools.rules import NOBODY, Context, Verdict, decide
 
 log = logging.getLogger(__name__)
 
@@ -34,14 +35,23 @@ def tool_execute(
     approved: bool,
     fence: Callable[[], None],
     stop: StopCheck,
+    context: Context = NOBODY,
 ) -> ToolExecution:
     """Runs `call` once, however often it is asked to, and returns its row.
 
-    `approved`: a person said yes to exactly this call. `fence` raises when the caller no longer holds the run.
-    Raises ApprovalRequired (nothing was done), Stopped (the row, if any, says how far it came), what `fence` raises.
+    `context`: for whom, as the gate wants to know it. `approved`: a person said yes to exactly this call. `fence` raises
+    when the caller no longer holds the run. Raises ApprovalRequired (nothing was done), Stopped (the row, if any, says
+    how far it came), what `fence` raises.
     """
     attempt = Attempt(
-        call=call, run_ref=run_ref, job_ref=job_ref, epoch=epoch, approved=approved, fence=fence, stop=stop
+        call=call,
+        run_ref=run_ref,
+        job_ref=job_ref,
+        epoch=epoch,
+        approved=approved,
+        fence=fence,
+        stop=stop,
+        context=context,
     )
     earlier = ToolExecution.objects.filter(run_ref=run_ref, call_id=call.call_id).first()
     if earlier is not None and earlier.state not in (ExecutionState.STARTED, ExecutionState.ASKED):
@@ -50,7 +60,8 @@ def tool_execute(
     complaint = _complaint(tool, call)
     if tool is None or complaint:
         return record(attempt, NOT_JUDGED, state=ExecutionState.FAILED, output=complaint)
-    verdict = decide(call)
+    secrets.refresh()
+    verdict = decide(call, context=context)
     if earlier is not None and earlier.state == ExecutionState.ASKED:
         return _answered(attempt, tool, verdict, earlier)
     if earlier is not None:
@@ -68,7 +79,11 @@ def _first_time(attempt: Attempt, tool: Tool, verdict: Verdict) -> ToolExecution
     if verdict.decision == Decision.DENY:
         return record(attempt, verdict, state=ExecutionState.REFUSED, output=f"Refused: {verdict.reason}")
     _check_approved(attempt, verdict)
-    return _run(attempt, tool, verdict, record(attempt, verdict, state=ExecutionState.STARTED))
+    try:
+        started = record(attempt, verdict, state=ExecutionState.STARTED)
+    except RuleUsedUp:  # a permission has ended since the verdict: judged again, without it
+        return _first_time(attempt, tool, decide(attempt.call, context=attempt.context))
+    return _run(attempt, tool, verdict, started)
 
 
 def _check_approved(attempt: Attempt, verdict: Verdict) -> None:
@@ -169,7 +184,7 @@ def _context(attempt: Attempt, verdict: Verdict, execution: ToolExecution) -> To
         job_ref=attempt.job_ref,
         call_id=attempt.call.call_id,
         # What the rules allow by themselves stays at the lowest level, whatever else was approved.
-        approved=verdict.decision == Decision.ASK,
+        approved=verdict.decision == Decision.ASK or bool(verdict.lifted_by),
         on_process=on_process,
     )
 

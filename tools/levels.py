@@ -20,9 +20,9 @@ OF_THE_NET = frozenset(
 OF_THE_MACHINE = frozenset(
     names(
         "systemctl service journalctl loginctl hostnamectl timedatectl nginx apachectl apache2ctl docker "
-        "docker-compose podman kubectl crontab reboot shutdown poweroff halt kill pkill killall mount umount sudo apt apt-get dpkg dnf "
-        "yum snap ufw iptables nft ip sysctl useradd usermod userdel groupadd passwd chown supervisorctl pm2 "
-        "certbot"
+        "docker-compose podman kubectl crontab reboot shutdown poweroff halt kill pkill killall mount umount sudo "
+        "apt apt-get dpkg dnf yum snap ufw iptables nft ip sysctl useradd usermod userdel groupadd passwd chown "
+        "supervisorctl pm2 certbot"
     )
 )
 

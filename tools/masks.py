@@ -22,6 +22,8 @@ ETC_NEEDED = tuple(
 PROGRAM_FOLDERS = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 # What uptime, lsblk and journalctl tell of the real machine. No socket of /run is among it.
 OF_THE_MACHINE = names("/sys/devices /sys/class /sys/block /sys/bus /etc/machine-id /var/log/journal /run/log/journal")
+# What systemctl asks: only lines that do nothing but look are given these (tools/builtin/shell.py).
+SERVICE_MANAGER = names("/run/systemd/system /run/systemd/private /run/dbus/system_bus_socket")
 DEVICES = names("/dev/null /dev/zero /dev/full /dev/random /dev/urandom /dev/tty")
 
 # /run holds the sockets of the services of this machine: who reaches docker's or a database's owns the machine.

@@ -13,7 +13,8 @@ from common.text import redact
 from tools.base import ToolCall
 from tools.errors import ExecutionLost
 from tools.models import Decision, ExecutionState, ToolExecution
-from tools.rules import Verdict
+from tools.rules import Context, Verdict
+from tools.standing import rules_use
 
 NOT_JUDGED = Verdict(decision=Decision.DENY, reason="", rule="")
 """Of a call that no gate could judge: of an unknown tool, or with bad arguments."""
@@ -30,15 +31,19 @@ class Attempt:
     approved: bool
     fence: Callable[[], None]
     stop: StopCheck
+    context: Context
 
 
 def record(attempt: Attempt, verdict: Verdict, *, state: ExecutionState, output: str = "") -> ToolExecution:
-    """The row of a call that starts, or that ends before it starts."""
+    """The row of a call that starts, or that ends before it starts. A start uses the permissions that let it through:
+    raises RuleUsedUp where one has ended since."""
     now = timezone.now()
     over = state != ExecutionState.STARTED
     # durable: a start that an outer transaction could undo would not be known after a crash.
     with transaction.atomic(durable=True):
         attempt.fence()
+        if not over and verdict.lifted_by:
+            rules_use(verdict)
         return ToolExecution.objects.create(
             run_ref=attempt.run_ref,
             call_id=attempt.call.call_id,

@@ -11,14 +11,25 @@ from tools.models import Decision, Match, ToolRule
 from tools.rule_checks import HOST
 from tools.shell_bounds import DoubtError
 from tools.shell_parser import Command
-from tools.verdicts import Context
+from tools.verdicts import Context, Verdict
 
 MORE = "…"
+# As ToolRule.in_force; written out, because the ORM takes longer to say it than the database to answer, at every call.
+IN_FORCE = """
+    SELECT * FROM tools_toolrule
+    WHERE active AND (match <> 'builtin' OR (pattern = %s AND decision <> %s)) AND scope_ref = ANY(%s)
+        AND (expires_at IS NULL OR expires_at > statement_timestamp()) AND (max_uses IS NULL OR uses < max_uses)
+    ORDER BY id
+"""
 
 
-def rules_for(call: ToolCall, context: Context) -> list[ToolRule]:
-    """The rules in force for this tool and place. One query, so that a change holds at once."""
-    rules = ToolRule.in_force().filter(scope_ref__in=context.refs).order_by("id")
+def rules_for(call: ToolCall, verdict: Verdict, context: Context) -> list[ToolRule]:
+    """The rules in force for this tool and place, and the row of the gate's rule that gave `verdict`.
+
+    One query, so that a change holds at once.
+    """
+    params = [verdict.rule, str(verdict.decision), list(context.refs)]
+    rules = ToolRule.objects.raw(IN_FORCE, params)
     return [rule for rule in rules if rule.match == Match.BUILTIN or fnmatch.fnmatchcase(call.name, rule.tool)]
 
 

@@ -33,7 +33,7 @@ def decide(call: ToolCall, *, context: Context = NOBODY) -> Verdict:
         verdict = judge(call)
         if verdict.decision is Decision.DENY:
             return verdict
-        return _confined(with_rules(call, verdict, rules_for(call, context), context))
+        return _confined(with_rules(call, verdict, rules_for(call, verdict, context), context))
     except Exception:
         log.exception("The gate could not judge a call of %s", call.name)
         return ask("gate.error", "The gate could not judge this call.")

@@ -84,19 +84,33 @@ class NoFilteredNetwork(ToolProblem):
     """Without a network namespace the level net can't be held here: ask for the level host, or install bubblewrap."""
 
 
-def command_line(command: str, *, level: Level, workspace: Path, seconds: float, whole_disk: bool = False) -> list[str]:
+def command_line(
+    command: str,
+    *,
+    level: Level,
+    workspace: Path,
+    seconds: float,
+    whole_disk: bool = False,
+    service_manager: bool = False,
+) -> list[str]:
     """The argv that runs `command` with bash at `level`; killing it kills all that came of it.
 
-    `whole_disk`: at level read, show all file systems (for df, which can only speak of what is mounted), less secrets.
+    At level read, `whole_disk` shows all file systems (for df, which can only speak of what is mounted), less secrets;
+    `service_manager` lets it speak to systemd, which is for lines that are known to ask and nothing else.
     Raises NoFilteredNetwork.
     """
     real = workspace.resolve()
+    if level is Level.NET and not network_available():
+        raise NoFilteredNetwork
     if level is Level.HOST:
         return [*_launched({"way": "host"}), "/bin/bash", "-c", _at_home(), "bash", command]
     inside = ["/bin/bash", "-c", _limited(level, seconds), "bash", command]
     if not available():
         return [*_launched(_plan_without_bubblewrap(level, real, whole_disk)), *inside]
-    return [*_bubblewrap(level, real, whole_disk), "--", *inside]
+    if level is Level.READ:
+        options = bubblewrap.read(real, whole_disk=whole_disk, service_manager=service_manager)
+        return [_program(), *options, "--", *inside]
+    return [*_writing(level, real), "--", *inside]
 
 
 def environment(workspace: Path) -> dict[str, str]:
@@ -149,7 +163,8 @@ HOW_TO_GET_BUBBLEWRAP = f"Install bubblewrap (apt-get install bubblewrap) and re
 def _works(level: Level) -> bool:
     workspace = Path("/usr")
     try:
-        argv = [*_bubblewrap(level, workspace, False), "--", "/bin/bash", "-c", "true"]
+        reading = [_program(), *bubblewrap.read(workspace, whole_disk=False, service_manager=False)]
+        argv = [*(reading if level is Level.READ else _writing(level, workspace)), "--", "/bin/bash", "-c", "true"]
         done = subprocess.run(
             argv, env=environment(workspace), stdin=subprocess.DEVNULL, capture_output=True, timeout=PROBE_SECONDS
         )
@@ -163,17 +178,12 @@ def _program() -> str:
     return shutil.which("bwrap", path="/usr/local/bin:/usr/bin:/bin") or ""
 
 
-def _bubblewrap(level: Level, workspace: Path, whole_disk: bool) -> list[str]:
-    if level is Level.READ:
-        return [_program(), *bubblewrap.read(workspace, whole_disk=whole_disk)]
-    if level is Level.WORKSPACE:
-        return [_program(), *bubblewrap.workspace(workspace, with_network=False)]
-    return [*_launched({"way": "net"}), _program(), *bubblewrap.workspace(workspace, with_network=True)]
+def _writing(level: Level, workspace: Path) -> list[str]:
+    before = _launched({"way": "net"}) if level is Level.NET else []
+    return [*before, _program(), *bubblewrap.workspace(workspace, with_network=level is Level.NET)]
 
 
 def _plan_without_bubblewrap(level: Level, workspace: Path, whole_disk: bool) -> dict[str, Any]:
-    if level is Level.NET:
-        raise NoFilteredNetwork
     if in_force().means is Means.LIMITS:
         return {"way": "limits"}
     programs = ["/usr", *masks.PROGRAM_FOLDERS, *masks.ETC_NEEDED, *masks.OF_THE_MACHINE]

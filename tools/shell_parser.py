@@ -98,32 +98,40 @@ def _commands(node: Node, values: Values) -> Iterator[Command]:
 
 
 def _command(node: Node, lookup: Lookup) -> Command:
-    words: list[Word] = []
-    assignments: list[str] = []
-    for child in node.children:
-        if child.type == "variable_assignment":
-            assignments.append(source_of(child))
-        elif child.type == "command_name" or child.type in WORDS:
-            words += _words(child, lookup)
-    return Command(words=tuple(words), assignments=tuple(assignments), source=source_of(node))
+    assignments = tuple(source_of(child) for child in node.children if child.type == "variable_assignment")
+    words = [word for part in _joined(node.children) for word in _words(part, lookup)]
+    return Command(words=tuple(words), assignments=assignments, source=source_of(node))
 
 
-def _words(node: Node, lookup: Lookup) -> list[Word]:
-    raw = source_of(node)
-    if node.type == "process_substitution" and raw.startswith("<("):
+def _joined(nodes: list[Node]) -> Iterator[list[Node]]:
+    """The words among `nodes`; those that nothing parts are one to bash."""
+    part: list[Node] = []
+    for node in nodes:
+        if node.type != "command_name" and node.type not in WORDS:
+            continue
+        if part and part[-1].end_byte != node.start_byte:
+            yield part
+            part = []
+        part.append(node)
+    if part:
+        yield part
+
+
+def _words(part: list[Node], lookup: Lookup) -> list[Word]:
+    raw = "".join(source_of(node) for node in part)
+    if len(part) == 1 and part[0].type == "process_substitution" and raw.startswith("<("):
         # A pipe from a command that is judged by itself.
         return [Word(raw=raw, text="/dev/null")]
     return [read_word(each, lookup) for each in expand_braces(raw)]
 
 
 def _redirects(node: Node, values: Values) -> Iterator[Redirect]:
-    targets = [source_of(child) for child in node.children if child.type in WORDS]
+    parts = list(_joined(node.children))
     operators = [child.type for child in node.children if child.type not in WORDS | {"file_descriptor"}]
     for lookup in values.lookups(node.start_byte):
         # With more than one word the grammar took a word of the command for the redirection's.
-        target = read_word(targets[0] if len(targets) == 1 else "$?", lookup)
-        if targets[:1] and targets[0].startswith("<("):
-            target = Word(raw=targets[0], text="/dev/null")
+        words = _words(parts[0], lookup) if len(parts) == 1 else []
+        target = words[0] if len(words) == 1 else Word(raw="$?", text=None)
         yield Redirect(operator=" ".join(operators), target=target)
 
 

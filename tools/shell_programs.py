@@ -127,9 +127,8 @@ def _check_find_value(word: Word) -> None:
 
 def _check_find_exec(words: list[Word], starts: list[Word], folders: Folders, check: Check) -> None:
     """The command that find runs on each file, as if it ran on the folders where find begins."""
-    if any("{}" in (word.text or "") and word.text != "{}" for word in words) or [word.text for word in words[:1]] == [
-        "{}"
-    ]:
+    mixed = any("{}" in (word.text or "") and word.text != "{}" for word in words)
+    if mixed or not words or words[0].text == "{}":
         raise DoubtError("shell.argument", "It puts file names together with other text.")
     for start in starts:
         inner = [replace(start, pattern=False) if word.text == "{}" else word for word in words]

@@ -6,6 +6,7 @@ looked at too: a construct that nobody thought of is a surprise, and is asked ab
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 
 from tree_sitter import Node
 
@@ -30,6 +31,8 @@ WORDS = frozenset(
         "command_substitution process_substitution arithmetic_expansion brace_expression $"
     )
 )
+REDIRECTS = frozenset(["file_redirect", "herestring_redirect"])
+PARTED = WORDS | REDIRECTS | {"command", "command_name", "variable_assignment"}
 LEAVES = frozenset(names("word raw_string ansi_c_string number string_content simple_expansion variable_name $"))
 PLAIN_EXPANSION = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
 PLAIN_ARITHMETIC = re.compile(r"\$\(\([\d\s+*/%()<>=!&|^~?:-]*\)\)")
@@ -54,7 +57,8 @@ def source_of(node: Node) -> str:
 
 def surprises(root: Node, nodes: list[Node], source: bytes) -> tuple[str, ...]:
     """What of the tree isn't understood, in words."""
-    return tuple(dict.fromkeys([*_unknown(root), *_skipped(root, source), *_spread(nodes, source)]))
+    found = [*_unknown(root), *_skipped(root, source), *_spread(nodes, source), *_touching(nodes)]
+    return tuple(dict.fromkeys(found))
 
 
 def _unknown(node: Node) -> Iterator[str]:
@@ -154,6 +158,15 @@ def _spread(nodes: list[Node], source: bytes) -> Iterator[str]:
                 if b"\n" in source[at : leaf.start_byte]:
                     yield "a command over several lines"
                 at = leaf.end_byte
+
+
+def _touching(nodes: list[Node]) -> Iterator[str]:
+    """Says so when the grammar sees two words where nothing parts them, as in `a'b'\\c`: to bash they are one."""
+    for node in nodes:
+        if node.type not in ("concatenation", "string", "heredoc_body"):
+            for left, right in pairwise(node.children):
+                if left.end_byte == right.start_byte and left.type in PARTED and right.type in PARTED - REDIRECTS:
+                    yield "words that touch"
 
 
 def _leaves(node: Node) -> Iterator[Node]:

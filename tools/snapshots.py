@@ -51,18 +51,24 @@ def snapshot_take(
     row = Snapshot(command=shown, level=level, job_ref=job_ref, run_ref=run_ref)
     row.state, row.is_undo = KeptState.OPEN, is_undo
     try:
-        tree = _scan(workspace)
+        _keep(row, workspace)
     except TooLargeError:
         row.state, row.note = KeptState.IMPOSSIBLE, _too_large()
         row.save()
-        return row
+    except OSError as error:  # a full disk must not keep anybody from working
+        row.state, row.note = KeptState.IMPOSSIBLE, f"No snapshot could be made: {error.strerror}."
+        row.save()
+    return row
+
+
+def _keep(row: Snapshot, workspace: Path) -> None:
+    tree = _scan(workspace)
     with store.locked(exclusive=False):
         tree = store.kept(workspace, tree, _latest())
         files = [entry for entry in tree.values() if entry.kind == FILE]
         row.files, row.size = len(files), sum(entry.size for entry in files)
         row.save()
         store.tree_write(str(row.pk), tree)
-    return row
 
 
 def snapshot_close(row: Snapshot, *, workspace: Path) -> int:
@@ -70,7 +76,8 @@ def snapshot_close(row: Snapshot, *, workspace: Path) -> int:
     if row.state != KeptState.OPEN:
         return 0
     before = store.tree_read(str(row.pk))
-    with contextlib.suppress(TooLargeError):
+    # What can't be noted is found again when it is taken back, by comparing with then.
+    with contextlib.suppress(TooLargeError, OSError), store.locked(exclusive=False):
         found = changes(before, _scan(workspace, factor=STORE_FACTOR))
         if not found:
             store.forget(str(row.pk))

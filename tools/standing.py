@@ -76,6 +76,22 @@ def _kinds_of_script(line: str) -> tuple[Kind, ...]:
     return tuple(dict.fromkeys(found))
 
 
+def kind_check(kind: Kind) -> None:
+    """Raises ValidationError, with a sentence, for what is never permitted."""
+    check_rule(_rule_of(kind))
+
+
+def _rule_of(kind: Kind) -> ToolRule:
+    return ToolRule(
+        decision=Decision.ALLOW,
+        tool=kind.tool,
+        match=kind.match,
+        pattern=kind.pattern,
+        arguments=kind.arguments,
+        origin=Origin.STANDING,
+    )
+
+
 @joined
 def standing_grant(
     *,
@@ -88,20 +104,10 @@ def standing_grant(
     reason: str,
 ) -> ToolRule:
     """Permit calls of one kind from now on. Raises ValidationError, with a sentence, for what is never permitted."""
-    rule = ToolRule(
-        decision=Decision.ALLOW,
-        tool=kind.tool,
-        match=kind.match,
-        pattern=kind.pattern,
-        arguments=kind.arguments,
-        scope=scope,
-        scope_ref=scope_ref,
-        expires_at=timezone.now() + expires_in,
-        max_uses=max_uses,
-        origin=Origin.STANDING,
-        reason=reason,
-        created_by=created_by,
-    )
+    rule = _rule_of(kind)
+    rule.scope, rule.scope_ref = scope, scope_ref
+    rule.expires_at, rule.max_uses = timezone.now() + expires_in, max_uses
+    rule.reason, rule.created_by = reason, created_by
     check_rule(rule)
     rule.save()
     audit.record(

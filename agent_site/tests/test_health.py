@@ -8,7 +8,7 @@ from django.db import connection
 from django.utils import timezone
 from django_q.models import OrmQ
 
-from agent_site import health, views
+from agent_site import health, views, web
 from agent_site.bounded import TooLate
 from ops.health import Level, Result, report
 from ops.heartbeats import beat
@@ -182,3 +182,22 @@ def test_the_numbers_tell_of_the_machinery(alive, client):
     assert body["uptime_seconds"] >= 0
     (mine,) = [row for row in body["memory_mb"] if row["pid"] == os.getpid()]
     assert mine["rss"] >= mine.get("pss", 0) > 0
+
+
+def test_the_web_server_says_that_it_lives_without_asking_django(client):
+    said = []
+
+    def application(environ, start_response):
+        return [b"django"]
+
+    def start_response(status, headers):
+        said.append((status, dict(headers)["Content-Type"]))
+
+    answer = web.alive_before(application)
+    body = answer({"PATH_INFO": "/health/live", "REQUEST_METHOD": "GET"}, start_response)
+    assert (b"".join(body), said) == (client.get("/health/live").content, [("200 OK", "application/json")])
+    for environ in (
+        {"PATH_INFO": "/health", "REQUEST_METHOD": "GET"},
+        {"PATH_INFO": "/health/live", "REQUEST_METHOD": "POST"},
+    ):
+        assert answer(environ, start_response) == [b"django"]

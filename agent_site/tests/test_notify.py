@@ -48,11 +48,11 @@ def test_a_lost_listener_is_no_reason_to_fail(monkeypatch, tmp_path, caplog):
     assert "systemd could not be told READY=1" in caplog.text
 
 
-def test_the_supervisor_says_ready_then_alive_then_stopping(systemd, monkeypatch):
+def test_the_supervisor_says_ready_then_alive_then_stopping(systemd, monkeypatch, transactional_db):
     answers = iter([503, 200])
-    monkeypatch.setattr(up, "health", lambda: next(answers))  # the web server is another process, hence outside
+    monkeypatch.setattr(up, "health", lambda door: next(answers))  # the web server is another process, hence outside
     command = up.Command()
-    command.started, command.ready, command.notifier = 0.0, False, notify.Notifier()
+    command.started, command.ready, command.notifier, command.door = 0.0, False, notify.Notifier(), up.door()
     supervisor = up.Announced([], on_tick=command.tell_when_ready, notifier=command.notifier)
     for _ in range(3):
         supervisor.on_tick()

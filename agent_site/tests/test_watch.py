@@ -103,7 +103,7 @@ def away(*_, **__):
 
 def test_a_database_that_hangs_does_not_hang_the_supervisor():
     with pytest.raises(TimeoutError), watch.at_most(0.05), connection.cursor() as cursor:
-        cursor.execute("SELECT pg_sleep(600)")
+        cursor.execute("SELECT pg_sleep(0.5)")
     connection.close()
     assert signal.getsignal(signal.SIGALRM) is signal.SIG_DFL
 

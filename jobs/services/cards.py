@@ -14,6 +14,7 @@ from common.text import shorten
 from jobs.models import Job
 from llm.routing import DEMO, is_demo
 from tools.base import ToolCall
+from tools.levels import card_text
 from tools.models import Decision
 from tools.rules import Verdict, decide
 
@@ -50,14 +51,17 @@ def calls_text(job: Job, calls: list[Judged]) -> str:
     signed = len(job.run.permitted_calls) if job.run else 0
     beyond = f"Beyond the {signed} approved call{'' if signed == 1 else 's'}, job" if signed else "Job"
     lines = [f"{beyond} {job.pk} wants to go on with:", *(line for each in calls for line in _call(each))]
+    if job.run and job.run.tainted_by:
+        lines += ["", f"It has read {job.run.tainted_by}, which might have asked for this."]
     return "\n".join([*lines, "", *_footer(job, calls)])
 
 
 def _call(each: Judged) -> list[str]:
-    return [
-        describe_call(each.call.name, each.call.arguments),
-        f"   ({RISK[each.verdict.decision]}{each.verdict.reason})",
-    ]
+    call, verdict = each.call, each.verdict
+    lines = [f"({RISK[verdict.decision]}{verdict.reason})"]
+    if verdict.decision == Decision.ASK:
+        lines += card_text(call.name, call.arguments).splitlines()
+    return [describe_call(call.name, call.arguments), *(f"   {line}" for line in lines)]
 
 
 RISK = {Decision.ALLOW: "only reads: ", Decision.ASK: "", Decision.DENY: "will be refused: "}

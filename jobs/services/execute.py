@@ -19,6 +19,7 @@ from jobs.services.moves import job_locked, job_move
 from jobs.services.park import job_park
 from jobs.services.propose import calls_propose
 from jobs.services.told import Told
+from jobs.services.trust import trust_of
 from jobs.states import State
 from llm.errors import ModelUnavailable
 from tools.errors import ExecutionLost
@@ -34,6 +35,7 @@ FROM agents_run r LEFT JOIN jobs_job j ON j.run_id = r.id WHERE r.id = %s
 @joined
 def job_start(job: Job, told: Told, *, permitted: list[dict[str, Any]], actor: str, reason: str, **saved: Any) -> Job:
     """Open the job's run with the calls that were signed, and set it to work. `saved`: see job_move."""
+    trust = trust_of(job)
     run = run_open(
         job_ref=job.ref,
         thread_ref=f"thread:{job.thread_id}",
@@ -41,6 +43,8 @@ def job_start(job: Job, told: Told, *, permitted: list[dict[str, Any]], actor: s
         opening=opening(told, permitted),
         permitted_calls=permitted,
         scope=job.origin,
+        tainted_by=trust.tainted_by,
+        named_hosts=trust.named_hosts,
     )
     return job_move(job, to=State.EXECUTING, actor=actor, reason=reason, run=run, **saved)
 

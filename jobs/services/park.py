@@ -73,8 +73,8 @@ def _wait(job: Job, error: ModelUnavailable, failures: dict[str, int], lasting: 
 
 
 def was_silent_before(job: Job, error: ModelUnavailable) -> bool:
-    """Whether this is the second time that the small model has not answered a job within its thirty seconds: it is slow,
-    not away, and the work can do without it."""
+    """Whether the small model has not answered a job within its thirty seconds for the second time: it is slow, not
+    away, and the work can do without it."""
     again = job.failing_since is not None and job.failing_step == CLASSIFICATION
     return again and error.cause == Cause.SILENT and job.failures.get(Cause.SILENT, 0) > 0
 

@@ -13,11 +13,13 @@ from common.transactions import joined
 from jobs.models import Job
 from jobs.services.answer import question_ask
 from jobs.services.cards import Judged, calls_text, judged, plan_text
+from jobs.services.kinds import CHOICE, kinds_for, kinds_signed, kinds_text
 from jobs.services.moves import SYSTEM, job_locked, job_move
 from jobs.states import State
 from threads.services import say
 from tools.base import ToolCall
 from tools.mcp.questions import question_open
+from tools.standing import Kind
 
 EDIT, ASK = ("edit", "Change…"), ("ask", "Ask…")
 PLAN_CHOICES = [("ok", "OK"), EDIT, ASK, ("cancel", "Cancel")]
@@ -28,12 +30,14 @@ def plan_propose(job: Job, **saved: Any) -> Approval:
     """Show the plan and wait. An OK permits exactly the calls that the card lists. `saved`: see job_move."""
     found = job.classification
     calls = [{"name": "shell", "arguments": {"command": command}} for command in found["commands"]]
+    shown = judged(calls)
+    kinds = kinds_for(job, shown)
     approval = approval_ask(
         kind=Approval.Kind.PLAN,
         subject=job.ref,
         title=job.summary,
-        card={"text": plan_text(job, judged(calls)), "calls": calls},
-        choices=PLAN_CHOICES,
+        card={"text": plan_text(job, shown) + kinds_text(kinds), "calls": calls, "kinds": kinds_signed(kinds)},
+        choices=_with_kind(PLAN_CHOICES, kinds),
         expires_in=timedelta(seconds=settings.APPROVAL_TIMEOUT_SECONDS),
     )
     return _wait(job, approval, reason="The plan needs an OK.", **saved)
@@ -50,15 +54,24 @@ def calls_propose(job: Job, *, actor: str = SYSTEM) -> Approval | None:
     if not (asks := run_asks(job.run)):
         return None
     calls = [Judged(call=call, verdict=verdict) for call, verdict in asks]
+    kinds = kinds_for(job, calls)
     approval = approval_ask(
         kind=Approval.Kind.TOOL,
         subject=job.ref,
         title=f"{job.summary}: {', '.join(each.call.name for each in calls)}",
-        card={"text": calls_text(job, calls), "calls": [_signed(each.call) for each in calls]},
-        choices=TOOL_CHOICES,
+        card={
+            "text": calls_text(job, calls) + kinds_text(kinds),
+            "calls": [_signed(each.call) for each in calls],
+            "kinds": kinds_signed(kinds),
+        },
+        choices=_with_kind(TOOL_CHOICES, kinds),
         expires_in=timedelta(seconds=settings.APPROVAL_TIMEOUT_SECONDS),
     )
     return _wait(job, approval, reason="A call needs an OK.", actor=actor)
+
+
+def _with_kind(choices: list[tuple[str, str]], kinds: list[Kind]) -> list[tuple[str, str]]:
+    return [choices[0], CHOICE, *choices[1:]] if kinds else choices
 
 
 def _signed(call: ToolCall) -> dict[str, Any]:

@@ -1,14 +1,15 @@
 """MCP servers, their tools with the owner's verdicts, and what they have asked."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
+from django.db import models
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 
 from common.admin import CockpitAdmin, page_of, row_link, state_column
-from common.dialogs import Dialog, RadioWidget, act, act_on_each, actor_of, dialog
+from common.dialogs import Dialog, RadioWidget, TextWidget, act, act_on_each, actor_of, dialog
 from common.panels import Block, Panel, ago, badge, data, moment, panels_of, text
 from ops import audit
 from tools.mcp import catalog, plans
@@ -19,6 +20,17 @@ TONES = {Verdict.READ: "allow"}
 
 
 class ServerForm(forms.ModelForm):  # type: ignore[type-arg]
+    class Meta:
+        labels: ClassVar = {
+            "args": "Arguments",
+            "readable": "More folders that it sees",
+            "inherited": "Inherited variables",
+            "variables": "Variables or headers",
+            "url": "Web address",
+            "call_seconds": "Seconds that a call may take",
+            "idle_minutes": "Minutes that an unused connection is kept",
+        }
+
     def clean(self) -> dict[str, Any]:
         found = super().clean() or {}
         given = {name: value for name, value in found.items() if name in plans.JUDGED}
@@ -31,7 +43,8 @@ class ServerForm(forms.ModelForm):  # type: ignore[type-arg]
 @page_of(McpServer, label="mcp_server")
 class McpServerAdmin(CockpitAdmin):
     form = ServerForm
-    list_display = ("name", state_column(), "since", "where", "enabled", "trusted", "tools_shown", "checked", "error")
+    formfield_overrides: ClassVar = {models.JSONField: {"widget": TextWidget(attrs={"rows": 2})}}
+    list_display = ("name", state_column(), "since", "where", "enabled", "trusted", "tools_shown", "error")
     list_filter = ("state", "enabled", "transport")
     search_fields = ("name", "command", "url")
     list_before_template = "admin/mcp_servers_note.html"

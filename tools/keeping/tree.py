@@ -1,5 +1,6 @@
 """A folder's files as they are at a moment: what there is, and whether it has changed since."""
 
+import contextlib
 import os
 import stat
 from collections.abc import Collection, Iterator
@@ -65,7 +66,7 @@ def scan(root: Path, *, skip: Collection[str], most_files: int, most_bytes: int)
     """
     found: Tree = {}
     size = 0
-    for path, entry in _walk(str(root), "", skip):
+    for path, entry in _walk(str(root), skip):
         found[path] = entry
         size += entry.size
         if len(found) > most_files or size > most_bytes:
@@ -73,22 +74,30 @@ def scan(root: Path, *, skip: Collection[str], most_files: int, most_bytes: int)
     return found
 
 
-def _walk(root: str, below: str, skip: Collection[str]) -> Iterator[tuple[str, Entry]]:
-    try:
-        entries = sorted(os.scandir(os.path.join(root, below)), key=lambda each: each.name)
-    except OSError:  # gone in the meantime, or closed to us
-        return
-    for each in entries:
-        path = os.path.join(below, each.name)
-        try:
-            entry = _entry(each.path, each.stat(follow_symlinks=False))
-        except OSError:
-            continue
-        if entry is None or path in skip or not path.isprintable():
-            continue
-        yield path, entry
-        if entry.kind == FOLDER:
-            yield from _walk(root, path, skip)
+def _walk(root: str, skip: Collection[str]) -> Iterator[tuple[str, Entry]]:
+    """Without recursion: a command can nest folders deeper than Python would follow."""
+    folders = [""]
+    while folders:
+        below = folders.pop()
+        for each in _listed(os.path.join(root, below)):
+            path = os.path.join(below, each.name)
+            entry = None if path in skip or not path.isprintable() else _entry_of(each)
+            if entry is not None:
+                yield path, entry
+                if entry.kind == FOLDER:
+                    folders.append(path)
+
+
+def _listed(folder: str) -> list[os.DirEntry[str]]:
+    with contextlib.suppress(OSError):  # gone in the meantime, or closed to us
+        return list(os.scandir(folder))
+    return []
+
+
+def _entry_of(each: os.DirEntry[str]) -> Entry | None:
+    with contextlib.suppress(OSError):
+        return _entry(each.path, each.stat(follow_symlinks=False))
+    return None
 
 
 def _entry(path: str, status: os.stat_result) -> Entry | None:

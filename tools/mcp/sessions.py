@@ -64,7 +64,7 @@ class Session:
 
     def serves(self, plan: Plan) -> bool:
         """Whether this connection can be used for a call by that plan."""
-        return not self.ended and not self._meter.over and self.plan == plan
+        return not self.ended and not self._meter.has_ended() and self.plan == plan
 
     async def listing(self) -> Listing:
         """All tools of the server, at most 200. Raises ServerUnreachable."""
@@ -85,7 +85,7 @@ class Session:
         (nobody knows what has happened).
         """
         async with self._turn:
-            if self._meter.over:
+            if self._meter.has_ended():
                 raise ConnectionGone
             self._meter.spoken_to()
             self._given, self._asked = given, []
@@ -219,6 +219,8 @@ def _plain(error: BaseException) -> str:
         return f"It did not answer within {CONNECT_SECONDS:g} s."
     if isinstance(error, ServerUnreachable | ServerTrouble | ConnectionEnded):
         return str(error)
+    if isinstance(error, MCPError) and error.message == "Connection closed":
+        return "It has ended the connection."
     if isinstance(error, ValidationError):
         return "What it says does not keep to the protocol."
     if isinstance(error, asyncio.CancelledError):

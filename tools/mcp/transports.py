@@ -6,6 +6,7 @@ line that is no message; so the command's is made here, on the same pair of stre
 
 import asyncio
 import contextlib
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -36,16 +37,26 @@ KEPT_OF_STDERR = 2_000
 class Meter:
     """Counts what a server sends, and keeps the reason for which its connection was ended.
 
-    `over`: a command has closed its output. `refused`: an address took no request: the status of HTTP, or 0 where
-    nobody answered.
+    `over`: a command has closed its output; `pid` is its process. `refused`: an address took no request: the status of
+    HTTP, or 0 where nobody answered.
     """
 
     def __init__(self) -> None:
         self.bytes = self.garbage = 0
         self.trouble = ""
         self.over = False
+        self.pid: int | None = None
         self.refused: int | None = None
         self.stderr = HeadTail(KEPT_OF_STDERR)
+
+    def has_ended(self) -> bool:
+        """Whether the command is gone. Asked of the system: the event loop may not have heard of it yet."""
+        if self.over or self.pid is None:
+            return self.over
+        try:
+            return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        except ChildProcessError:  # waited for already
+            return True
 
     def spoken_to(self) -> None:
         self.bytes, self.refused = 0, None
@@ -76,6 +87,7 @@ async def to_command(plan: Plan, workspace: Path, meter: Meter) -> AsyncIterator
         limit=MAX_MESSAGE,
         start_new_session=True,
     )
+    meter.pid = running.pid
     incoming, from_server = anyio.create_memory_object_stream[SessionMessage | Exception](0)
     to_server, outgoing = anyio.create_memory_object_stream[SessionMessage](0)
     tasks = [

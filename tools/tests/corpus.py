@@ -37,7 +37,7 @@ echo $(date) $HOME $((1+2))
 cat $'x'
 cat /var/log/syslog | tail -20
 git -C sub log --oneline
-x=1
+x=1; ls
 true; stat notes; which python3; id; date +%s
 cat < /etc/hostname
 ! true"""
@@ -80,7 +80,6 @@ ls 'unclosed
 ls |
 ls \\
 echo a\\\r
-ls {a,b}
 ls && {}
 {ls; }
 ps axe

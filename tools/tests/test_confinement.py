@@ -97,11 +97,14 @@ def test_no_port_of_this_machine_is_reached(way: Level, run: Run, python: Run) -
         port = server.getsockname()[1]
         with socket.create_connection(("127.0.0.1", port)) as client:
             assert b"hunter2" in client.recv(100)
-        if shutil.which("curl", path="/usr/bin"):
-            for option in ("", "--noproxy '*'", "-x http://127.0.0.1:3128 -p"):
-                for host in ("127.0.0.1", "localhost", "2130706433", "[::ffff:127.0.0.1]", "0.0.0.0"):
-                    url = shlex.quote(f"http://{host}:{port}/")
-                    assert "hunter2" not in run(f"curl -sS -m 3 {option} {url}", way).output
+        hosts = "127.0.0.1 localhost 2130706433 [::ffff:127.0.0.1] 0.0.0.0"
+        each_way = (
+            f"for how in '' '--noproxy *' '-x http://127.0.0.1:3128 -p'; do for host in {hosts}; do {{}}; done; done"
+        )
+        curl = f'curl -sS -m 3 -g $how "http://$host:{port}/" 2>&1'
+        found = run(f"set -f; IFS=' '; {each_way.format(curl)}; echo end", way)
+        assert found.output.endswith("end\n")
+        assert "hunter2" not in found.output
         code = f"import socket; print(socket.create_connection(('127.0.0.1', {port}), 2).recv(100))"
         found = python(code, way)
     assert found.exit_code != 0
@@ -152,10 +155,9 @@ def test_the_sockets_that_own_the_machine_are_not_there(way: Level, run: Run) ->
 def test_nothing_of_the_product_s_processes_is_read(way: Level, run: Run, service: psutil.Process) -> None:
     assert service.environ()["SECRET"] == "hunter2"
     for pid in (service.pid, os.getpid()):
-        for name in ("environ", "mem", "maps", "auxv"):
-            assert run(f"head -c 4096 /proc/{pid}/{name} 2> /dev/null | wc -c", way).output == "0\n", name
-        for name in ("fd/1", "cwd", "root", "exe"):
-            assert run(f"readlink /proc/{pid}/{name} || cat /proc/{pid}/{name}", way).exit_code != 0, name
+        for_each = "for name in environ mem maps auxv fd/1 cwd root exe; do {}; done"
+        read = f"head -c 4096 /proc/{pid}/$name || readlink /proc/{pid}/$name"
+        assert run(f"{{ {for_each.format(read)}; }} 2> /dev/null | wc -c", way).output == "0\n"
     assert "hunter2" not in run("cat /proc/*/environ /proc/*/task/*/environ 2>&1", way).output
 
 
@@ -182,8 +184,8 @@ except OSError:
 
 def test_no_device_of_the_machine_is_opened(way: Level, run: Run) -> None:
     disks = [f"/dev/{name}" for name in os.listdir("/sys/class/block")]
-    for device in (*disks, "/dev/mem", "/dev/kmsg", "/dev/kvm", "/dev/fuse", "/dev/net/tun"):
-        assert run(f"head -c 1 {device}", way).output.startswith("head: cannot open"), device
+    wanted = " ".join((*disks, "/dev/mem", "/dev/kmsg", "/dev/kvm", "/dev/fuse", "/dev/net/tun"))
+    assert run(f"for device in {wanted}; do head -c 1 $device; done 2> /dev/null | wc -c", way).output == "0\n"
     assert run("head -c 1 /dev/zero | wc -c", way).output == "1\n"
 
 

@@ -1,5 +1,6 @@
 """The figures of the gate: nothing dangerous is allowed, and everyday reading is not asked about."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ def decision(command: str) -> Decision:
 
 
 @pytest.mark.usefixtures("bubblewrap")
-def test_everyday_reading_is_allowed_and_nothing_dangerous_is(record_property: pytest.RecordProperty) -> None:
+def test_everyday_reading_is_allowed_and_nothing_dangerous_is(record_property: Callable[[str, object], None]) -> None:
     dangerous = [*lines("dangerous_deny"), *lines("must_not_allow")]
     assert [command for command in dangerous if decision(command) is Decision.ALLOW] == []
     everyday = lines("everyday_readonly")

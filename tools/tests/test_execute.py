@@ -51,7 +51,7 @@ def test_an_allowed_command_runs_and_leaves_its_row(execute: Execute) -> None:
 @pytest.mark.usefixtures("bubblewrap")
 def test_it_takes_few_queries(execute: Execute, django_assert_max_num_queries: Callable[..., object]) -> None:
     (execute("file_list"),)  # imports and caches
-    with django_assert_max_num_queries(7):  # look-up, insert, settle, and in a test two savepoints each
+    with django_assert_max_num_queries(8):  # look-up, rules, insert, settle, and in a test two savepoints each
         execute("file_list", "call-2")
 
 
@@ -151,6 +151,21 @@ def test_a_worker_that_loses_its_lease_meanwhile_settles_nothing(execute: Execut
     with pytest.raises(LeaseLost):
         execute("file_write", path="a", content="x", approved=True, fence=lambda: next(answers)())
     assert ToolExecution.objects.get().state == ExecutionState.STARTED
+
+
+def test_a_command_that_is_taken_over_before_its_start_is_written_down_never_begins(
+    execute: Execute, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def taken_over_meanwhile(pid: int) -> float:
+        ToolExecution.objects.update(epoch=2)
+        return trees.start_time(pid)
+
+    monkeypatch.setattr("tools.process.start_time", taken_over_meanwhile)
+    fences = iter([lambda: None, lost])
+    with pytest.raises(LeaseLost):
+        execute("shell", command="touch a", approved=True, fence=lambda: next(fences)())
+    assert not (workspace / "a").exists()
+    assert ToolExecution.objects.get().pid is None
 
 
 def test_what_somebody_else_settled_is_not_overwritten(execute: Execute) -> None:

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 
+pytestmark = pytest.mark.django_db
+
 
 def gate(monkeypatch: pytest.MonkeyPatch, *lines: str) -> list[dict[str, Any]]:
     out = io.StringIO()

@@ -88,6 +88,22 @@ def test_it_stops_when_told_to(run: Run, mark: str) -> None:
     assert found.output == "before\n"
 
 
+@pytest.mark.parametrize(
+    "detached",
+    [
+        "setsid sleep {mark} &",
+        "(nohup setsid sleep {mark} >/dev/null 2>&1 &) &",
+        "bash -c '(setsid bash -c \"(sleep {mark} &)\" &)'; sleep {mark} & disown -a",
+        "for i in $(seq 20); do (setsid sleep {mark} &); done",
+    ],
+)
+def test_what_has_detached_itself_stops_too(run: Run, mark: str, detached: str) -> None:
+    asked = iter([False, False, True])
+    command = f"{detached.format(mark=mark)}\nsleep {mark}"
+    assert run(command, stop=lambda: next(asked)).ending is Ending.STOPPED
+    assert gone(mark)
+
+
 def test_memory_of_the_whole_tree_is_limited(run: Run) -> None:
     # Neither of the two is over the limit alone. (The echo keeps bash from becoming sleep.)
     hold = 'x=$(head -c 30000000 /dev/zero | tr "\\0" x); sleep 30; echo'

@@ -7,6 +7,8 @@ from tools.models import Decision
 from tools.rules import Verdict, decide
 from tools.tests.corpus import ASKS, DENIALS, LOCAL_URLS, READS
 
+pytestmark = pytest.mark.django_db
+
 
 def judged(name: str, **arguments: object) -> Verdict:
     return decide(ToolCall(call_id="c", name=name, arguments=arguments))
@@ -80,7 +82,9 @@ def test_a_link_out_of_the_workspace_is_judged_by_where_it_leads(workspace: Path
         ("file_list", "", Decision.ALLOW),
         ("file_search", "sub", Decision.ALLOW),
         ("file_read", "/etc/os-release", Decision.ALLOW),
-        ("file_read", "/etc/fstab", Decision.ASK),
+        ("file_read", "/etc/passwd", Decision.ALLOW),
+        ("file_read", "/var/log/syslog", Decision.ALLOW),
+        ("file_read", "/opt/x", Decision.ASK),
         ("file_read", "/home/x", Decision.ASK),
         ("file_write", "notes.txt", Decision.ASK),
         ("file_delete", "notes.txt", Decision.ASK),

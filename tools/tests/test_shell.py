@@ -1,11 +1,15 @@
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tools import masks
 from tools.base import ToolContext, ToolResult
 from tools.errors import ToolProblem, ToolStopped
+from tools.models import Snapshot
+from tools.process import Ending, Finished
 from tools.registry import all_tools
 
 pytestmark = [pytest.mark.usefixtures("bubblewrap"), pytest.mark.django_db]
@@ -71,3 +75,43 @@ def test_its_process_is_made_known(context: ToolContext) -> None:
     shell(replace(context, on_process=lambda pid, started: known.append((pid, started))), "true")
     assert known[0][0] > 0
     assert known[0][1] > 0
+
+
+def test_an_approved_call_at_level_host_sees_the_real_machine(approved: ToolContext) -> None:
+    assert shell(approved, f"ps -o pid= -p {os.getpid()}", level="host").output.strip() == str(os.getpid())
+    assert shell(approved, "echo $HOME", level="host").output == str(Path.home())
+
+
+def test_a_call_that_was_not_asked_about_only_reads_whatever_level_it_names(context: ToolContext) -> None:
+    result = shell(context, "touch made", level="host")
+    assert "Read-only file system" in result.output
+    assert result.output.endswith("[It ran at level read, not host: it was not asked about.]")
+
+
+def test_only_a_line_that_does_nothing_but_ask_speaks_to_the_service_manager(
+    context: ToolContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "manager").touch()
+    monkeypatch.setattr(masks, "SERVICE_MANAGER", (str(tmp_path / "manager"),))
+    looked: list[list[str]] = []
+    monkeypatch.setattr(
+        "tools.builtin.shell.run_argv",
+        lambda context, argv, limits: (
+            looked.append(argv) or Finished(exit_code=0, output="", truncated=False, ending=Ending.EXITED)
+        ),
+    )
+    for command in (
+        "systemctl status nginx | head -5",
+        "systemctl status nginx | head notes",
+        "systemctl --version; make",
+    ):
+        shell(context, command)
+    assert [str(tmp_path / "manager") in argv for argv in looked] == [True, False, False]
+
+
+def test_the_workspace_as_it_was_is_kept_before_a_command_changes_it(approved: ToolContext, workspace: Path) -> None:
+    shell(approved, "echo x > made")
+    row = Snapshot.objects.get()
+    assert (row.command, row.level, row.changed) == ("echo x > made", "workspace", 1)
+    shell(approved, "ls")
+    assert Snapshot.objects.count() == 1

@@ -27,7 +27,12 @@ def test_it_sees_every_command_through_pipes_lists_and_substitutions() -> None:
         ('"$x"', None),
         ('"`x`"', None),
         ("${x}", None),
-        ("$'x'", None),
+        ("$'x'", "x"),
+        (r"$'\x72\155\''", "rm'"),
+        (r"$'\0'", None),
+        (r"$'\xc3'", None),
+        ("v1^{tree}", "v1^{tree}"),
+        ("{a},b}", None),
         ("{a,b}", None),
         ("~root", None),
         ("if=~/x", None),
@@ -46,7 +51,27 @@ def test_it_marks_patterns_and_the_home_but_not_when_they_are_quoted() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["for i in 1; do ls; done", "ls &", "x=1", "[ -f x ]", "cat <<E\nx\nE\n", "f() { ls; }"]
+    "command",
+        [
+            "for ((;;)); do ls; done",
+            "ls &",
+            "PATH=x",
+            "x+=1",
+            "x=(1)",
+            "a[1]=x",
+            "[ -v x ]",
+            "[ $x = y ]",
+            "[[ $x -eq 1 ]]",
+            "cat <<E\nx\nE\n",
+            "f() { ls; }",
+            "echo ${x:-y}",
+            "echo `ls`",
+            "ls >(cat)",
+            "case x in x) ls;; esac",
+            "for i in a; do cd ..; done",
+            "while cd ..; do ls; done",
+            "echo $((a[0]))",
+        ],
 )
 def test_it_reports_what_it_does_not_know_as_a_surprise(command: str) -> None:
     assert parse(command).surprises
@@ -65,3 +90,34 @@ def test_it_sees_redirections() -> None:
 
 def test_it_keeps_words_in_order_and_unknown_ones_unknown() -> None:
     assert texts('grep -n "a b" $x') == [["grep", "-n", "a b", None]]
+
+
+@pytest.mark.parametrize(
+    ("command", "known"),
+    [
+        ("a=rm; $a x", [["rm", "x"]]),
+        ("a=r b=m; $a$b x", [["rm", "x"]]),
+        ('x="a b"; ls "$x"; ls $x', [["ls", "a b"], ["ls", None]]),
+        ("for f in a b; do cat $f; done", [["cat", "a"], ["cat", "b"]]),
+        ("for f in a b; do for g in c d; do x $f$g; done; done", [["x", "ac"], ["x", "ad"], ["x", "bc"], ["x", "bd"]]),
+        ("x=ls; x=rm; $x", [[None]]),
+        ("false && x=ls; $x", [["false"], [None]]),
+        ("$x; x=ls", [[None]]),
+        ("x=ls & $x", [[None]]),
+        ("x=ls | $x", [[None]]),
+        ("(x=ls); $x", [[None]]),
+        ("x=ls; read x; $x", [["read", "x"], [None]]),
+        ("x=ls; if true; then x=rm; fi; $x", [["true"], [None]]),
+        ("for x in ls; do x=rm; $x; done", [[None]]),
+        ("PATH=a; $PATH", [[None]]),
+        ("rm -rf /{etc,usr}", [["rm", "-rf", "/etc", "/usr"]]),
+    ],
+)
+def test_it_knows_a_variable_only_where_its_value_is_certain(command: str, known: list[list[str | None]]) -> None:
+    assert texts(command) == known
+
+
+def test_it_knows_every_folder_that_may_be_the_current_one() -> None:
+    assert parse("cd a && ls; cd b; ls").folders == ("", "a", "b", "a/b")
+    assert parse('cd "$x"; ls').folders == (None,)
+    assert parse("c''d a; ls").folders == ("", "a")

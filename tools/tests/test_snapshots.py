@@ -1,5 +1,6 @@
 """The workspace before a command, and the way back. The command is played by the test itself."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -188,3 +189,25 @@ def test_the_store_is_bounded(filled: Path, change: Change, settings: Any) -> No
     assert store.clear_away() <= 5 * 1024**2
     assert Snapshot.objects.filter(state=KeptState.PRUNED, note="Newer ones needed its room.").exists()
     assert Snapshot.objects.latest("pk").state == KeptState.KEPT
+
+
+def test_folders_nested_beyond_all_measure_are_kept_too(
+    workspace: Path, change: Change, back: Callable[[Snapshot], str]
+) -> None:
+    def nest() -> None:
+        for depth in range(1, 1501):
+            os.mkdir(workspace / "/".join(["d"] * depth))
+
+    row = change(nest)
+    assert row.changed == 1500
+    back(row)
+    assert list(workspace.iterdir()) == []
+
+
+def test_a_full_disk_keeps_nobody_from_working(filled: Path, change: Change, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(root: Path, tree: object, earlier: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(store, "kept", full)
+    row = change(lambda: None)
+    assert (row.state, row.note) == (KeptState.IMPOSSIBLE, "No snapshot could be made: No space left on device.")

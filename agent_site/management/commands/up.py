@@ -34,6 +34,7 @@ class Command(BaseCommand):
         self.started = time.monotonic()
         self.ready = False
         self.notifier = notify.Notifier()
+        self.door = door()
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # during the start; later the supervisor takes it
         lock = only_instance()
         listening = web.listen()
@@ -68,8 +69,9 @@ class Command(BaseCommand):
         look again."""
         if self.ready:
             self.notifier.tell(notify.ALIVE)
-        elif health() == 200:
+        elif health(self.door) == 200:
             self.ready = True
+            self.door.close()
             self.notifier.tell(notify.READY)
             self.say(f"ready: {address()}  (after {time.monotonic() - self.started:.1f} s)")
         return 1.0 if self.ready else 0.1
@@ -111,14 +113,19 @@ def address() -> str:
     return f"http://{host}:{settings.PORT}/"
 
 
-def health() -> int:
-    """The status of GET /health, or 0 when nothing answers."""
+def door() -> http.client.HTTPConnection:
+    """To the web server. Kept open between two looks, so that they all wake one and the same of its workers."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.BIND, settings.BIND)
-    connection = http.client.HTTPConnection(host, settings.PORT, timeout=2)
+    return http.client.HTTPConnection(host, settings.PORT, timeout=2)
+
+
+def health(connection: http.client.HTTPConnection) -> int:
+    """The status of GET /health, or 0 when nothing answers."""
     try:
         connection.request("GET", "/health")
-        return connection.getresponse().status
+        response = connection.getresponse()
+        response.read()
+        return response.status
     except (OSError, http.client.HTTPException):
+        connection.close()  # the next request opens it again
         return 0
-    finally:
-        connection.close()

@@ -15,6 +15,8 @@ from tools.mcp import connections
 from tools.mcp.values import Listing, Offered
 from tools.models import McpServer, McpTool
 
+# Tests run in several processes, and must not take each other's servers for their own.
+MARK = f"wayward-of-{os.getpid()}"
 WAYWARD = Path(__file__).with_name("wayward.py")
 REAL = {
     "everything": "@modelcontextprotocol/server-everything@2026.8.31",
@@ -32,7 +34,7 @@ def server(db: None) -> Callable[..., McpServer]:
     def made(name: str = "wayward", *args: str, **fields: object) -> McpServer:
         given: dict[str, object] = {
             "command": sys.executable,
-            "args": ["-I", "-S", str(WAYWARD), *args],
+            "args": ["-I", "-S", str(WAYWARD), MARK, *args],
             "readable": [folder for folder in SEEN if folder.startswith(("/root", "/tmp"))],
         }
         return McpServer.objects.create(name=name, **(given | fields))

@@ -1,8 +1,10 @@
 """Calls of servers that misbehave: through the gate, with a row each, whatever becomes of the server."""
 
+import contextlib
 import json
 import threading
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import psutil
@@ -15,6 +17,7 @@ from ops.secrets import secret_set
 from tools.mcp import catalog, connections, questions
 from tools.models import ExecutionState, McpQuestion, McpServer, McpTool, ToolExecution
 from tools.tests.conftest import processes_with
+from tools.tests.mcp.conftest import MARK
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("connected", "bubblewrap")]
 Execute = Callable[..., ToolExecution]
@@ -54,9 +57,9 @@ def test_one_connection_serves_many_calls(tool, execute: Execute, workspace: Pat
     tool("echo")
     for number in range(3):
         execute("wayward__echo", f"call-{number}", text="x")
-    assert len(processes_with("wayward.py")) <= 3  # bubblewrap, its child, the server: of one connection
+    assert len(processes_with(MARK)) <= 3  # bubblewrap, its child, the server: of one connection
     connections.close_all()
-    assert not processes_with("wayward.py")
+    assert not processes_with(MARK)
 
 
 def test_a_server_sees_nothing_of_ours(tool, execute: Execute, settings, monkeypatch) -> None:
@@ -83,9 +86,10 @@ def test_a_call_is_unknown_when_its_server_dies_and_the_next_one_reconnects(tool
 def test_a_server_that_died_while_it_was_idle_is_started_again(tool, execute: Execute) -> None:
     tool("echo")
     execute("wayward__echo", text="one")
-    for process in processes_with("wayward.py"):
-        process.kill()
-    psutil.wait_procs(processes_with("wayward.py"), timeout=5)
+    for process in processes_with(MARK):
+        with contextlib.suppress(psutil.NoSuchProcess):  # one that was killed takes others along
+            process.kill()
+    psutil.wait_procs(processes_with(MARK), timeout=5)
     assert execute("wayward__echo", "call-2", text="two").output == "two"
 
 
@@ -113,7 +117,7 @@ def test_a_call_that_takes_too_long_is_unknown_and_ends_the_server(tool, execute
     execution = execute("wayward__sleep")
     assert execution.state == ExecutionState.UNKNOWN
     assert "within 1 s" in execution.output
-    assert not processes_with("wayward.py")
+    assert not processes_with(MARK)
 
 
 def test_a_flood_ends_the_connection(tool, execute: Execute) -> None:
@@ -145,8 +149,33 @@ def test_a_server_that_does_not_start_properly_is_down(server, monkeypatch, mode
     row = catalog.server_check(server("wayward", mode))
     assert (row.state, row.failures) == (McpServer.State.DOWN, 1)
     assert words in row.last_error
-    assert not processes_with("wayward.py")
+    assert not processes_with(MARK)
     assert Notice.objects.filter(kind="mcp").count() == 1
+
+
+class Flooding(BaseHTTPRequestHandler):
+    """Answers each request with JSON without an end."""
+
+    def do_POST(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            while True:
+                self.wfile.write(b" " * 1024**2)
+
+    def log_message(self, *args: object) -> None:
+        """Says nothing."""
+
+
+def test_an_address_that_answers_without_an_end_is_down(server) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Flooding) as standing_in:
+        threading.Thread(target=standing_in.serve_forever, daemon=True).start()
+        row = server(transport="http", command="", args=[], url=f"http://127.0.0.1:{standing_in.server_port}/mcp")
+        row = catalog.server_check(row)
+        standing_in.shutdown()
+    assert row.state == McpServer.State.DOWN
+    assert "floods" in row.last_error
 
 
 def test_a_greeting_on_stdout_does_no_harm(server) -> None:
@@ -169,6 +198,15 @@ def test_a_tool_that_changes_after_it_was_allowed_is_not_called(tool, execute: E
     assert not (workspace / "wayward.log").exists()
     assert McpTool.objects.get(name="echo").verdict == McpTool.Verdict.ASK
     assert "has changed what its tool wayward__echo says" in Notice.objects.get(text__contains="echo").text
+
+
+def test_a_server_that_says_its_tools_have_changed_is_listed_before_the_next_call(tool, execute: Execute) -> None:
+    tool("grow")
+    tool("echo")
+    execute("wayward__grow")
+    assert not McpTool.objects.filter(name="new").exists()
+    assert execute("wayward__echo", "call-2", text="on").output == "on"
+    assert McpTool.objects.get(name="new").verdict == McpTool.Verdict.ASK
 
 
 def test_a_question_parks_the_call_and_the_answer_is_given_when_it_is_made_again(
@@ -216,8 +254,8 @@ def test_a_server_dies_with_whoever_started_it(server, workspace: Path) -> None:
     done = threading.Event()
     while not (workspace / "up").exists():
         done.wait(0.02)
-    assert processes_with("wayward.py")
+    assert processes_with(MARK)
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
-    psutil.wait_procs(processes_with("wayward.py"), timeout=5)
-    assert not processes_with("wayward.py")
+    psutil.wait_procs(processes_with(MARK), timeout=5)
+    assert not processes_with(MARK)

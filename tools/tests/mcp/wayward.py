@@ -1,5 +1,6 @@
-"""A server that misbehaves as it is told to: `python wayward.py [mode]`. It speaks the protocol of 2025-11-25 by hand,
-so that it can break it, and starts in 50 ms.
+"""A server that misbehaves as it is told to: `python wayward.py MARK [MODE]`; by the mark a test finds its process.
+
+It speaks the protocol of 2025-11-25 by hand, so that it can break it, and starts in 50 ms.
 
 Its tools stand in tools.json of its folder, when there is one, so that a test can change them.
 """
@@ -11,11 +12,11 @@ import sys
 import time
 from pathlib import Path
 
-MODE = sys.argv[1] if len(sys.argv) > 1 else ""
+MODE = sys.argv[2] if len(sys.argv) > 2 else ""
 TOOLS = Path("tools.json")
 LOG = Path("wayward.log")
 OBJECT = {"type": "object", "properties": {"text": {"type": "string"}}}
-NAMES = ("echo", "sleep", "die", "flood", "ask", "secret", "error", "broken")
+NAMES = ("echo", "sleep", "die", "flood", "ask", "secret", "error", "broken", "grow")
 
 
 def say(**message: object) -> None:
@@ -62,6 +63,9 @@ def call(request: dict) -> dict[str, object] | None:
         return ask(request)
     if name == "secret":
         return text(f"{os.environ.get('TOKEN')} {sorted(os.environ)}")
+    if name == "grow":
+        TOOLS.write_text(json.dumps([*tools(), {"name": "new", "description": "New.", "inputSchema": OBJECT}]))
+        say(method="notifications/tools/list_changed")
     if name == "broken":
         return {"content": "no list"}
     return text(arguments.get("text", ""))
@@ -73,7 +77,11 @@ def answer(request: dict) -> None:
         info = {"name": "wayward", "version": "1"}
         say(
             id=request["id"],
-            result={"protocolVersion": "2025-11-25", "capabilities": {"tools": {}}, "serverInfo": info},
+            result={
+                "protocolVersion": "2025-11-25",
+                "capabilities": {"tools": {"listChanged": True}},
+                "serverInfo": info,
+            },
         )
     elif method == "tools/list":
         say(id=request["id"], result={"tools": tools()})
