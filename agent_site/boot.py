@@ -13,6 +13,7 @@ from django.db.migrations.executor import MigrationExecutor
 from agent_site.first_password import hash_made, password_path
 from agent_site.schedule import schedule_sync
 from common.errors import AgentError
+from jobs.services.outages import outages_settle
 from ops.downtime import downtime_note
 
 LEAST_VERSION = 15
@@ -77,5 +78,6 @@ def prepare() -> None:
     database_check()
     migrate()
     downtime_note()
+    outages_settle()  # before a press that waited at Telegram finds its card expired
     schedule_sync()
     settings.WORKSPACE_DIR.mkdir(parents=True, exist_ok=True)

@@ -5,12 +5,13 @@ import json
 import re
 from collections.abc import Iterable
 from functools import lru_cache
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, quote_plus, unquote, urlsplit
 
 from django.conf import settings
 
 REDACTED = "[redacted]"
 LEAST_SECRET = 8
+URL_ALPHABET = str.maketrans("+/", "-_")
 
 # The settings whose values must never be seen outside of the process that needs them.
 SECRET_SETTINGS = (
@@ -79,8 +80,11 @@ def redact(text: str) -> str:
 
 def redact_known(text: str) -> str:
     """`text` without the secrets of the settings and those that `remember_secrets` was told, plain or encoded."""
-    for secret in _known_secrets():
-        text = text.replace(secret, REDACTED)
+    lowered = text.lower()
+    for secret, plain in _known_secrets():
+        if plain in lowered:
+            text = re.sub(re.escape(secret), REDACTED, text, flags=re.IGNORECASE)
+            lowered = text.lower()
     return text
 
 
@@ -95,15 +99,32 @@ _remembered: set[str] = set()
 
 
 @lru_cache(maxsize=1)
-def _known_secrets() -> tuple[str, ...]:
+def _known_secrets() -> tuple[tuple[str, str], ...]:
+    """Each form of each secret, the longest first, with itself in lower case."""
     values = {str(getattr(settings, name, "")) for name in SECRET_SETTINGS} | _remembered
-    values.add(urlsplit(settings.DATABASE_URL).password or "")
+    values |= {_database_password(), str(settings.DATABASES["default"].get("PASSWORD") or "")}
     # A very short value would blank out ordinary words.
     shown = {form for value in values if len(value) >= LEAST_SECRET for form in _forms(value)}
-    return tuple(sorted(shown, key=len, reverse=True))
+    return tuple((form, form.lower()) for form in sorted(shown, key=len, reverse=True))
+
+
+def _database_password() -> str:
+    """That of DATABASE_URL as it is meant: in an address it stands encoded."""
+    return unquote(urlsplit(settings.DATABASE_URL).password or "")
 
 
 def _forms(value: str) -> set[str]:
-    """The ways in which a value commonly stands in a text: as it is, in an address, in JSON, in a basic header."""
-    encoded = base64.b64encode(value.encode()).decode().rstrip("=")
-    return {value, quote(value, safe=""), json.dumps(value)[1:-1], encoded, value.encode().hex()}
+    """The ways in which a value commonly stands in a text: as it is, in an address, in JSON, in hex, in base64."""
+    raw = value.encode()
+    return {value, quote(value, safe=""), quote_plus(value), json.dumps(value)[1:-1], raw.hex(), *_base64_forms(raw)}
+
+
+def _base64_forms(raw: bytes) -> set[str]:
+    """What base64 makes of it wherever it begins in a longer text (`user:password`), in both alphabets: without the
+    characters at its ends that its neighbours have a part in."""
+    forms = set()
+    for before in range(3):
+        encoded = base64.b64encode(bytes(before) + raw).decode().rstrip("=")
+        inner = encoded[(0, 2, 3)[before] : len(encoded) - (1 if (before + len(raw)) % 3 else 0)]
+        forms |= {inner, inner.translate(URL_ALPHABET)}
+    return forms

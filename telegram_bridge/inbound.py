@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
+from django.db import DataError, transaction
 from django.utils import timezone
 
 from approvals.services import approval_decide
@@ -100,12 +100,21 @@ def _keep(update: dict[str, Any], state: str, *, error: str = "", answer: "Press
     """Store an update whose handling was undone."""
     row = _row(update)
     row.state, row.error = state, error
-    with transaction.atomic():
-        new = insert_new(row)
-        if new and answer is not None:
-            _acknowledge(answer.callback_id, str(answer))
-        if new and state == State.FAILED:
-            failures.tell(row, channel=CHANNEL, acknowledge=_acknowledge)
+    try:
+        with transaction.atomic():
+            return _keep_row(row, answer)
+    except DataError:  # not even the database can hold it: it must not stand in the way of what comes after it
+        row.payload = {"update_id": row.update_id, "unstorable": ascii(row.payload)[:10_000]}
+        with transaction.atomic():
+            return _keep_row(row, answer)
+
+
+def _keep_row(row: TelegramUpdate, answer: "PressRefused | None") -> bool:
+    new = insert_new(row)
+    if new and answer is not None:
+        _acknowledge(answer.callback_id, str(answer))
+    if new and row.state == State.FAILED:
+        failures.tell(row, channel=CHANNEL, acknowledge=_acknowledge)
     return new
 
 

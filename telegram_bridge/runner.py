@@ -9,7 +9,7 @@ from typing import Any
 
 from common import background
 from common.errors import AgentError
-from ops.heartbeats import beat
+from ops.heartbeats import beat, rest
 from telegram_bridge import acks
 from telegram_bridge.link import LINK
 from telegram_bridge.pulse import Pulse
@@ -86,3 +86,4 @@ class Bridge:
             thread.join(timeout=JOIN_SECONDS)
         if self.trouble:
             raise BridgeStuck(self.trouble)
+        rest([os.getpid()])

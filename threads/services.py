@@ -69,6 +69,12 @@ def message_store(
     return Message.objects.get(thread=thread, role=Message.Role.USER, external_id=external_id), False
 
 
+def messages_watch(ids: list[int]) -> None:
+    """Whoever sent these messages is owed a word again, within SILENCE_MINUTES."""
+    due = timezone.now() + timedelta(minutes=settings.SILENCE_MINUTES)
+    Message.objects.filter(pk__in=ids).update(due_at=due, reminders=0)
+
+
 @joined
 def message_edit(*, message: Message, text: str, edited_at: datetime) -> Message:
     """Replace a message's text and keep the earlier one. An older or equal edit changes nothing."""

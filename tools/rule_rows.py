@@ -4,13 +4,14 @@ import fnmatch
 from collections.abc import Iterable, Iterator
 from urllib.parse import urlsplit
 
-from tools import paths, shell_disasters, shell_parser, shell_programs, shell_reading
+from tools import levels, paths, shell_disasters, shell_parser, shell_programs, shell_reading
 from tools.base import ToolCall
 from tools.judges import SAFE_METHODS, read_script
 from tools.models import Decision, Match, ToolRule
 from tools.rule_checks import HOST
 from tools.shell_bounds import DoubtError
 from tools.shell_parser import Command
+from tools.shell_subcommands import PROGRAMS
 from tools.verdicts import Context, Verdict
 
 MORE = "…"
@@ -48,7 +49,16 @@ def lifting(rules: Iterable[ToolRule], call: ToolCall) -> tuple[ToolRule, ...]:
     whole = next((rule for rule in allowing if _covers(rule, call)), None)
     if whole is not None:
         return (whole,)
-    return _lifting_script(allowing, str(call.arguments.get("command", ""))) if call.name == "shell" else ()
+    if call.name != "shell" or not keeps_its_level(call):
+        return ()
+    return _lifting_script(allowing, str(call.arguments.get("command", "")))
+
+
+def keeps_its_level(call: ToolCall) -> bool:
+    """Whether a command runs where it would by itself: a rule about a program lifts no call into another level."""
+    asked = str(call.arguments.get("level") or "")
+    command = {"command": call.arguments.get("command", "")}
+    return not asked or asked == levels.level_of(command, approved=True)
 
 
 def _touches(rule: ToolRule, call: ToolCall) -> bool:
@@ -87,6 +97,8 @@ def _lifting_script(allowing: list[ToolRule], line: str) -> tuple[ToolRule, ...]
     for command in script.commands:
         try:
             shell_reading.check_command(command, script.folders)
+            if command.name in PROGRAMS:  # here it would not run at level read, and might start what a repository names
+                return ()
         except DoubtError:
             rule = next((each for each in programs if _has_shape(each, command)), None)
             if rule is None:

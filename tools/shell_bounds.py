@@ -10,7 +10,7 @@ from tools.paths import Zone
 from tools.shell_words import Word
 
 OPEN = (Zone.WORKSPACE, Zone.READABLE)
-MAX_MATCHES = 1000
+MAX_MATCHES = 10_000
 # What a pattern may be meant to find. Whether it is there now is looked at too.
 SECRET_SAMPLES = (".env", ".env.local", ".env.production", ".netrc", ".pgpass", ".git-credentials", ".npmrc", ".pypirc")
 KEY_SAMPLES = ("id_rsa", "id_ed25519", "server.key", "server.pem", "store.p12", "store.pfx")
@@ -57,7 +57,10 @@ def check_folder(word: Word, folders: tuple[str | None, ...]) -> None:
 
 def _check_from(word: Word, folder: str, *, below: bool, contents: bool) -> None:
     text, home = word.text or "", paths.workspace() if word.home else None
-    for each in [text, *(_matches(text, folder) if word.pattern else ())]:
+    matches = _matches(text, folder) if word.pattern else []
+    if len(matches) > MAX_MATCHES or any(each.startswith("-") for each in matches):
+        raise DoubtError("shell.pattern", f"What {quote(word.raw)} stands for may be taken for an option.")
+    for each in [text, *matches]:
         if paths.zone_of(each, home=home, base=folder) not in OPEN:
             raise DoubtError("path.outside", f"{quote(word.raw)} lies outside of the workspace.")
         if below and (found := paths.secrets_below(each, home=home, base=folder)) is not None:
@@ -67,9 +70,9 @@ def _check_from(word: Word, folder: str, *, below: bool, contents: bool) -> None
 
 
 def _matches(text: str, folder: str) -> list[str]:
-    """What is there now; more than a thousand are not looked at one by one (the sandbox shows no more than is open)."""
+    """What is there now, up to one too many."""
     root = os.path.join(paths.workspace(), folder)
-    return list(islice(glob.iglob(text, root_dir=root, include_hidden=False), MAX_MATCHES))
+    return list(islice(glob.iglob(text, root_dir=root, include_hidden=False), MAX_MATCHES + 1))
 
 
 def _meant_for_secrets(text: str) -> bool:

@@ -43,6 +43,8 @@ def check_command(command: Command, folders: Folders = ("",)) -> None:
         return _check_cd(command, folders)
     if name in VERSIONS and [word.text for word in command.words[1:]] in (["--version"], ["-V"]):
         return None
+    if name == "command" and [word.text for word in command.words[1:2]] == ["-v"]:
+        return None
     if inner := shell_programs.wrapped(name, command):
         return check_command(inner, folders)
     if name in shell_programs.CHECKS:
@@ -190,7 +192,9 @@ def _check_parts(name: str, spec: Spec, parts: _Parts, folders: Folders) -> None
         raise DoubtError("shell.argument", f"{name} with {quote(rest[0].raw)} may change something.")
     if len(rest) > 1 and spec.rest is Rest.ONE_PATH:
         raise DoubtError("shell.argument", f"{name} writes into the second file that it is given.")
-    if any(word.pattern for word in (*parts.values, *(() if spec.patterns else rest))):
+    if any(
+        word.pattern for word in (*parts.values, *(() if spec.patterns and spec.rest is not Rest.ONE_PATH else rest))
+    ):
         raise DoubtError("shell.pattern", f"A pattern given to {name} may stand for an option.")
     for word in rest:
         if not spec.rest_fits(word.text or ""):

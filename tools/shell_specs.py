@@ -145,11 +145,13 @@ vmstat data adfmnstwS: active stats disk wide
 w data hsfiou no-header short
 whereis data bmsu
 who data abdHlmpqrstTu all boot count heading users
-xxd path bcdeEipsuc:g:l:s:
+xxd path bcdeEipsuc:g:l:s: +nopatterns
 zcat paths fq
 """
 
 FITS: dict[str, Callable[[str], object]] = {
+    # %n stores into a variable, and its subscript may hold a command.
+    "printf": re.compile(r"(?!(.|\n)*%[^A-Za-z%]*[hlLjzt]*n)").match,
     "sleep": re.compile(r"\d{1,2}(\.\d+)?s?$").match,
     "read": re.compile(r"[a-z][a-z0-9_]*$").match,
     "last": re.compile(r"[a-z0-9._-]+$").match,

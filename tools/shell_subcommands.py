@@ -90,7 +90,6 @@ docker container logs|data|tn: timestamps tail= since= until= details
 docker image ls|data|aqf: all quiet no-trunc digests filter= format=
 docker volume ls|nothing|qf: quiet filter= format=
 docker network ls|nothing|qf: quiet no-trunc filter= format=
-docker compose ps|data|aq all quiet services
 docker compose ls|nothing|aq all quiet
 docker compose version|nothing|
 dpkg -l|data|

@@ -16,6 +16,7 @@ from tools.errors import RuleUsedUp
 from tools.judges import read_script
 from tools.models import Decision, Match, Origin, Scope, ToolRule
 from tools.rule_checks import check_rule
+from tools.rule_rows import keeps_its_level
 from tools.shell_bounds import DoubtError
 from tools.verdicts import Verdict
 
@@ -44,6 +45,8 @@ def kinds_of(call: ToolCall) -> tuple[Kind, ...]:
     if verdict.decision is not Decision.ASK:
         return ()
     if call.name == "shell":
+        if not keeps_its_level(call):
+            return ()
         return _kinds_of_script(str(call.arguments.get("command", "")))
     if call.name in ("file_write", "file_delete"):
         return (Kind(tool=call.name, match=Match.PATH, pattern=str(call.arguments.get("path", ""))),)

@@ -17,7 +17,7 @@ from jobs.services.moves import job_locked, job_move
 from jobs.states import OPEN, State
 from ops import audit
 from threads.models import Message
-from threads.services import card_close, say
+from threads.services import card_close, messages_watch, say
 from tools.models import ExecutionState, ToolExecution
 
 CAUSE_CHARS = 200
@@ -106,6 +106,7 @@ def job_retry(job: Job, *, actor: str, where: str = "") -> Job:
     anew: dict[str, Any] = {"attempts": 0, "failures": {}, "failing_since": None, "failing_step": 0, "wait_told": False}
     anew |= {"finished_at": None, "not_before": None, "cause": ""}
     job_move(job, to=State.QUEUED, actor=actor, reason="Retried.", **anew)
+    messages_watch(list(job.messages.values_list("pk", flat=True)))
     approvals_supersede(subject=job.ref)
     if job.approval is not None:
         card_close(approval=job.approval, line=f"↻ Tried again{where}")

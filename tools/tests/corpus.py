@@ -1,6 +1,9 @@
 """Command lines and addresses, one a line, that the gate must allow, ask about or deny."""
 
-READS = """uptime
+READS = """printf '%s\\n' a b
+command -v docker
+top -b -n 1
+uptime
 uptime; date -u
 ls -la
 ls -la --color=always *.txt
@@ -42,7 +45,11 @@ true; stat notes; which python3; id; date +%s
 cat < /etc/hostname
 ! true"""
 
-ASKS = """rm notes.txt
+ASKS = """printf '%n' 'a[$(touch x)]'
+printf '%s %5ln' a PATH
+xxd *
+top
+rm notes.txt
 touch x
 curl https://example.com
 ls > out.txt

@@ -296,3 +296,16 @@ def test_rules_that_can_not_be_read_let_nothing_through(monkeypatch: pytest.Monk
 def test_a_verdict_costs_one_query(django_assert_num_queries: Any) -> None:
     with django_assert_num_queries(1):
         shell("uptime")
+
+
+def test_a_rule_lifts_no_command_into_another_level() -> None:
+    rule(ALLOW, "touch x")
+    assert decide(call("shell", command="touch x", level="workspace")).decision is ALLOW
+    assert decide(call("shell", command="touch x", level="host")).decision is ASK
+    assert kinds_of(call("shell", command="touch y", level="host")) == ()
+
+
+def test_what_a_repository_may_start_gets_no_more_than_reading_beside_an_allowed_command() -> None:
+    rule(ALLOW, "touch x")
+    assert shell("cat notes && touch x").decision is ALLOW
+    assert shell("git status && touch x").decision is ASK

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -132,3 +133,27 @@ def test_without_bubblewrap_nothing_is_allowed_without_asking() -> None:
     assert shell("uptime").decision == Decision.ASK
     assert "bubblewrap" in shell("uptime").reason
     assert judged("file_read", path="x").decision == Decision.ASK
+
+
+@pytest.mark.usefixtures("bubblewrap")
+def test_a_file_whose_name_could_be_taken_for_an_option_is_seen(workspace: Path) -> None:
+    (workspace / "notes").write_text("x")
+    assert shell("sed -n 1p *").decision == Decision.ALLOW
+    (workspace / "--in-place").write_text("x")
+    assert shell("sed -n 1p *").decision == Decision.ASK
+    assert shell("for f in *; do cat $f; done").decision == Decision.ASK
+
+
+def test_a_hard_link_may_be_a_key(workspace: Path, tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("x")
+    (workspace / "notes").hardlink_to(tmp_path / "key")
+    assert judged("file_read", path="notes").decision == Decision.ASK
+    assert shell("cat notes").decision == Decision.ASK
+
+
+def test_the_product_s_own_code_is_changed_by_no_tool(settings: Any) -> None:
+    code = str(settings.BASE_DIR / "manage.py")
+    assert judged("file_write", path=code).decision == Decision.DENY
+    assert shell(f"rm {code}").decision == Decision.DENY
+    assert shell(f"echo x > {code}").decision == Decision.DENY
+    assert shell(f"cp {code} copy").decision == Decision.ASK
