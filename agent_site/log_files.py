@@ -10,7 +10,8 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 BYTES = 10_000_000
@@ -26,8 +27,8 @@ def rotate(log: Path, *, writers: Iterable[int] = (), bytes_: int = BYTES, kept:
     open as their output."""
     try:
         full = log.stat().st_size > bytes_
-    except FileNotFoundError:
-        return False
+    except FileNotFoundError:  # set aside, and nobody has written since
+        full = False
     if full:
         log.rename(_free_name(log))
     aside = sorted(log.parent.glob(f"{log.stem}-*.log"))
@@ -80,18 +81,23 @@ def _free_name(log: Path) -> Path:
 
 
 def _open_files(writers: Iterable[int]) -> set[int] | None:
-    """The inodes of what these processes and their descendants have as output; None where only time can tell."""
-    found = set()
+    """The inodes of what these processes and their descendants have open; None where only time can tell.
+
+    All that is open, not only the outputs: who has just opened the file is about to make it his output."""
+    found: set[int] = set()
     for pid in writers:
         if sys.platform != "linux":
             return None
         for process in _family(pid):
-            for number in (1, 2):
-                try:
-                    found.add(os.stat(f"/proc/{process}/fd/{number}").st_ino)
-                except OSError:
-                    continue
+            found |= set(_inodes(Path(f"/proc/{process}/fd")))
     return found
+
+
+def _inodes(descriptors: Path) -> Iterator[int]:
+    with suppress(OSError):  # the process has ended
+        for number in os.listdir(descriptors):
+            with suppress(OSError):
+                yield (descriptors / number).stat().st_ino
 
 
 def _family(pid: int) -> list[int]:

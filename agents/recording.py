@@ -12,6 +12,7 @@ from agents.resume import Conversation
 from common import bus, lease
 from common.errors import Frozen, Stopped
 from common.state import move
+from common.text import redact_known
 from common.transactions import joined
 from llm.types import ModelReply
 from tools.base import ToolCall
@@ -72,7 +73,7 @@ class Draft:
         if time.monotonic() - self.written_at >= DRAFT_SECONDS:
             self.written_at = time.monotonic()
             mine = Run.objects.filter(pk=self.held.run.pk, lease_epoch=self.held.epoch)
-            mine.update(draft=self.text)
+            mine.update(draft=redact_known(self.text))
             bus.notify(DRAFT_CHANNEL, str(self.held.run.pk))
 
 

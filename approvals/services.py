@@ -11,6 +11,7 @@ from approvals.handlers import handler_of, talk_of
 from approvals.models import Approval
 from common.rows import insert
 from common.state import StateConflict, move
+from common.text import redact_known, redact_within
 from common.transactions import joined
 from ops import audit
 
@@ -38,8 +39,8 @@ def approval_ask(
         kind=kind,
         subject=subject,
         revision=last + 1,
-        title=title[:200],
-        card=card,
+        title=redact_known(title)[:200],
+        card=redact_within(card),
         choices=[list(choice) for choice in choices],
         expires_at=timezone.now() + expires_in,
     )
@@ -54,6 +55,7 @@ def approval_decide(*, approval_id: int, revision: int, choice: str, actor: str,
     "edit" and "ask" are no answers: the card stays open, and `note`, or else the actor's next message, is what is to
     be changed or asked. Raises ApprovalStale (with a sentence saying what happened instead) and UnknownChoice.
     """
+    note = redact_known(note)
     approval = Approval.objects.select_for_update(no_key=True).filter(pk=approval_id, revision=revision).first()
     if approval is None:
         raise ApprovalStale("I don't know this card. /jobs lists what waits for you.", approval=None)

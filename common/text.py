@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Iterable
 from functools import lru_cache
+from typing import Any
 from urllib.parse import quote, quote_plus, unquote, urlsplit
 
 from django.conf import settings
@@ -86,6 +87,15 @@ def redact_known(text: str) -> str:
             text = re.sub(re.escape(secret), REDACTED, text, flags=re.IGNORECASE)
             lowered = text.lower()
     return text
+
+
+def redact_within(value: Any) -> Any:
+    """A value as JSON has it, with `redact_known` done to each text in it."""
+    if isinstance(value, str):
+        return redact_known(value)
+    if isinstance(value, dict):
+        return {redact_within(name): redact_within(each) for name, each in value.items()}
+    return [redact_within(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def remember_secrets(values: Iterable[str]) -> None:

@@ -6,7 +6,8 @@ from django.utils.html import format_html
 
 from common.admin import label_link, row_link
 from common.panels import Block, Column, Panel, badge, column, data, moment, panel, text
-from jobs.models import Job, JobEvent
+from approvals.models import Approval
+from jobs.models import Job, JobEvent, Question
 from jobs.states import OPEN, State
 from threads.models import Message, Thread
 from threads.panels import messages_shown
@@ -45,6 +46,33 @@ def plan_of_job(request: HttpRequest, ref: str) -> Panel:
     if rest:
         blocks.append(Block(heading="Classification", body=[data(rest)]))
     return Panel(title="Plan", empty="The request is not understood yet.", blocks=blocks)
+
+
+@panel("job", place=35)
+def questions_of_job(request: HttpRequest, ref: str) -> Panel:
+    """What was asked about its cards before they were decided."""
+    rows = Question.objects.filter(job_id=_pk(ref)).select_related("message", "approval").order_by("id")
+    blocks = [block for row in rows[:SHOWN] for block in question_shown(row)]
+    return Panel(title="Questions", empty="Nobody has asked about a card of this job.", blocks=blocks)
+
+
+def question_shown(row: Question) -> list[Block]:
+    """A question and its answer, as blocks of a page."""
+    facts = [moment(row.asked_at), row_link(row.approval, f"card {row.approval_id}"), badge(*question_state(row))]
+    asked = Block(heading="Question", facts=facts, body=[text(row.message.text, prose=True)], tone="person")
+    if not row.answer_id:
+        return [asked]
+    told = [moment(row.answered_at)]
+    return [asked, Block(heading="Answer", facts=told, body=[text(row.answer.text, prose=True)], tone="model")]
+
+
+def question_state(row: Question) -> tuple[str, str]:
+    """The colour and the word of how far its answer is."""
+    if row.answered_at is not None:
+        return "done", "answered"
+    if row.approval.state == Approval.State.PENDING:
+        return "pending", "being answered" if row.attempts < 2 else f"tried {row.attempts} times"
+    return "superseded", "not needed any more: the card was decided"
 
 
 @panel("job", place=60)

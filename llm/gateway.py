@@ -150,9 +150,10 @@ def _close_failed(reservation: Reservation, error: BaseException, *, latency_ms:
 
 
 def _reply(answer: provider.Answer, entry: LedgerEntry, usage: Usage) -> ModelReply:
+    content = body.without_secrets(answer.content)  # what it may have guessed or was told goes no further
     return ModelReply(
-        content=answer.content,
-        text="".join(block["text"] for block in answer.content if block["type"] == "text"),
+        content=content,
+        text="".join(block["text"] for block in content if block["type"] == "text"),
         stop_reason=answer.stop_reason,
         model=answer.model,
         provider=entry.provider,

@@ -7,6 +7,7 @@ import logging
 import os
 import re
 from base64 import urlsafe_b64encode
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -77,12 +78,13 @@ def names_in(text: str) -> set[str]:
     return set(NAMED.findall(text))
 
 
-def fill(text: str, *, host: str) -> str:
+def fill(text: str, *, host: str, written: Callable[[str], str] = str) -> str:
     """`text` with each `{{secret:name}}` replaced by its value, for a call to `host`: the last thing before it is sent.
 
-    Raises SecretError where there is none of that name, or where it may not be sent to that host.
+    `written`: how a value is written where it will stand, in an address or in JSON. Raises SecretError where there is
+    none of that name, or where it may not be sent to that host.
     """
-    return NAMED.sub(lambda found: secret_value(found[1], host=host), text)
+    return NAMED.sub(lambda found: written(secret_value(found[1], host=host)), text)
 
 
 def secret_value(name: str, *, host: str) -> str:
@@ -136,6 +138,7 @@ def _cipher() -> "MultiFernet":
     from cryptography.fernet import Fernet, MultiFernet
 
     lines = kept_secret(settings.DATA_DIR, KEY_FILE).split()
+    remember_secrets(lines)
     return MultiFernet([Fernet(urlsafe_b64encode(sha256(line.encode()).digest())) for line in lines])
 
 

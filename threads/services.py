@@ -10,7 +10,7 @@ from django.utils import timezone
 from approvals.models import Approval
 from common import bus
 from common.rows import insert, insert_new
-from common.text import split_utf16, utf16_len
+from common.text import redact_known, split_utf16, utf16_len
 from common.transactions import joined
 from ops import audit
 from threads.channels import channel_of
@@ -59,7 +59,7 @@ def message_store(
         person=person,
         external_id=external_id,
         reply_to=reply_to,
-        text=text.replace("\x00", ""),
+        text=redact_known(text.replace("\x00", "")),
         said_at=said_at or timezone.now(),
         payload=payload or {},
         due_at=timezone.now() + timedelta(minutes=settings.SILENCE_MINUTES),
@@ -79,7 +79,7 @@ def messages_watch(ids: list[int]) -> None:
 def message_edit(*, message: Message, text: str, edited_at: datetime) -> Message:
     """Replace a message's text and keep the earlier one. An older or equal edit changes nothing."""
     message = Message.objects.select_for_update(no_key=True).get(pk=message.pk)
-    text = text.replace("\x00", "")
+    text = redact_known(text.replace("\x00", ""))
     if text == message.text or (message.edited_at and edited_at < message.edited_at):
         return message
     MessageRevision.objects.create(message=message, text=message.text)
@@ -102,7 +102,7 @@ def say(
     Notices and progress may be left out of a backlog that has grown stale (backlog.py); answers never are.
     """
     channel = channel_of(thread.channel)
-    parts = split_utf16(text, channel.text_limit) or ["(empty)"]
+    parts = split_utf16(redact_known(text), channel.text_limit) or ["(empty)"]
     rows = [
         Delivery(thread=thread, text=part, job_ref=job_ref, message=message, purpose=purpose, **_arrival(channel.pulls))
         for part in parts
@@ -131,7 +131,7 @@ def card_close(*, approval: Approval, line: str) -> None:
             kind=Delivery.Kind.EDIT,
             edits=card,
             approval=approval,
-            text=_closed(card.text, line, channel.text_limit),
+            text=_closed(card.text, redact_known(line), channel.text_limit),
             job_ref=card.job_ref,
             **_arrival(channel.pulls),
         )

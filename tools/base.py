@@ -34,7 +34,8 @@ def _ignore_process(pid: int, started: float) -> None:
 class ToolContext:
     """What a tool knows of its surroundings.
 
-    `approved`: a person said yes to exactly this call, so it may go beyond what the rules allow by themselves.
+    `approved`: a person said yes to this call, so it may go beyond what the rules allow by themselves. `signed`: to
+    exactly this one, not by a standing permission.
     `on_process(pid, start time in seconds since 1970)`: told before the first output of a process that the tool starts.
     """
 
@@ -44,6 +45,7 @@ class ToolContext:
     job_ref: str = ""
     call_id: str = ""
     approved: bool = False
+    signed: bool = False
     on_process: Callable[[int, float], None] = _ignore_process
 
 

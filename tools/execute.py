@@ -185,6 +185,7 @@ def _context(attempt: Attempt, verdict: Verdict, execution: ToolExecution) -> To
         call_id=attempt.call.call_id,
         # What the rules allow by themselves stays at the lowest level, whatever else was approved.
         approved=verdict.decision == Decision.ASK or bool(verdict.lifted_by),
+        signed=verdict.decision == Decision.ASK,
         on_process=on_process,
     )
 

@@ -4,12 +4,14 @@ Code decides, on parsed input; the model has no say. Allowed by itself is only w
 understood is asked about.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
 
+from ops import secrets
 from tools import addresses, paths, registry, shell_disasters, shell_parser, shell_reading
 from tools.base import Effect, Tool, ToolCall
 from tools.models import Decision
@@ -106,8 +108,10 @@ def _judge_http(arguments: Mapping[str, Any]) -> Verdict:
     if (refusal := addresses.refusal(host)) is not None:
         overridden = "http.private" in settings.TOOL_DENY_OVERRIDES
         return ask("http.private", refusal) if overridden else deny("http.private", refusal)
-    reading = method in SAFE_METHODS and not arguments.get("body")
-    return ask("http.read" if reading else "http.send", f"It sends a {method} request to {host}.", read_only=reading)
+    named = sorted(secrets.names_in(json.dumps([url, arguments.get("headers"), arguments.get("body")], default=str)))
+    reading = method in SAFE_METHODS and not arguments.get("body") and not named
+    reason = f"It sends a {method} request to {host}{' with the secret ' + ', '.join(named) if named else ''}."
+    return ask("http.read" if reading else "http.send", reason, read_only=reading)
 
 
 def _judge_lent(name: str) -> Verdict:

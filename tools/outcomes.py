@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from common.errors import StopCheck
 from common.host import host_id
-from common.text import redact
+from common.text import redact, redact_within
 from tools.base import ToolCall
 from tools.errors import ExecutionLost
 from tools.models import Decision, ExecutionState, ToolExecution
@@ -49,7 +49,7 @@ def record(attempt: Attempt, verdict: Verdict, *, state: ExecutionState, output:
             call_id=attempt.call.call_id,
             job_ref=attempt.job_ref,
             name=attempt.call.name[:100],
-            arguments=storable(attempt.call.arguments),
+            arguments=redact_within(storable(attempt.call.arguments)),
             decision=verdict.decision if verdict is not NOT_JUDGED else "",
             rule=verdict.rule,
             reason=verdict.reason,

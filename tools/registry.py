@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator
 
 from common import discovery
 from tools.base import Tool
-from tools.builtin import files, http, shell
+from tools.builtin import files, http, secrets, shell
 from tools.errors import ToolProblem
 from tools.mcp import lent, schemas
 from tools.models import Decision
@@ -19,7 +19,7 @@ from tools.models import Decision
 @functools.cache
 def all_tools() -> dict[str, Tool]:
     """Name to tool, less those of MCP servers, which are rows and may change: see `tool_named`."""
-    found = {tool.name: tool for tool in (*shell.TOOLS, *files.TOOLS, *http.TOOLS)}
+    found = {tool.name: tool for tool in (*shell.TOOLS, *files.TOOLS, *http.TOOLS, *secrets.TOOLS)}
     for tool in _lent():
         if tool.name in found:
             raise ToolProblem(f"Two tools are called {tool.name}.")

@@ -49,7 +49,7 @@ IP_OPTION = re.compile(r"-(4|6|br|brief|s|stats|statistics|d|details|c|color|o|o
 IP_OBJECTS = frozenset(names("a addr address l link r ro route n neigh neighbor neighbour rule ru maddr maddress"))
 IP_VERBS = frozenset(names("s sh show l ls lst list"))
 IP_DATA = re.compile(r"[A-Za-z0-9_.:/@-]+")
-TOP_OPTION = re.compile(r"-[bcHiS1]*(n ?\d{1,2})?|-[opuwd][\w%+.,-]*|(?!-)[\w%+.,-]+")
+TOP_OPTION = re.compile(r"-[bcHiS1]*(n\d{0,2})?|-[opuwd][\w%+.,-]*|(?!-)[\w%+.,-]+")
 GIT_GLOBALS = frozenset(names("--no-pager -P --no-optional-locks --no-replace-objects --literal-pathspecs"))
 
 

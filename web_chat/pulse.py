@@ -10,11 +10,25 @@ from django.db import connection
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
+from approvals.models import Approval
+from approvals.services import ASK, EDIT
 from common.text import shorten
 from jobs.states import OPEN, State
 
 WORKERS_ALIVE_SECONDS = 30
 """A cluster beats every 5 s; after six missed beats it counts as gone."""
+
+ANSWER = "answer"
+HEARS = {
+    EDIT: "your next message changes job {job}",
+    ASK: "your next message asks about job {job}",
+    ANSWER: "your next message is the answer that job {job} waits for",
+}
+PROMPTS = {
+    EDIT: "What should I change in job {job}?",
+    ASK: "What do you want to know about job {job}?",
+    ANSWER: "Your answer for job {job}",
+}
 
 # The last twenty ids instead of the greatest one: rows may be committed in another order than their ids.
 PULSE = f"""
@@ -27,10 +41,14 @@ SELECT (SELECT id FROM t),
   (SELECT json_agg(a.id ORDER BY a.id) FROM approvals_approval a WHERE a.state = 'pending' AND EXISTS (
      SELECT 1 FROM threads_delivery d
      WHERE d.approval_id = a.id AND d.thread_id = (SELECT id FROM t) AND d.kind = 'send')),
-  (SELECT json_agg(json_build_array(j.id, j.state, j.not_before, r.draft, c.name, c.arguments) ORDER BY j.id)
+  (SELECT json_agg(json_build_array(j.id, j.state, j.not_before, r.draft, c.name, c.arguments,
+       w.kind, w.listening) ORDER BY j.id)
      FROM jobs_job j LEFT JOIN agents_run r ON r.id = j.run_id
      LEFT JOIN LATERAL (SELECT name, arguments FROM tools_toolexecution
        WHERE job_ref = 'job:' || j.id AND state = 'started' ORDER BY id DESC LIMIT 1) c ON j.state = 'executing'
+     LEFT JOIN LATERAL (SELECT kind, listening FROM approvals_approval
+       WHERE subject = 'job:' || j.id AND state = 'pending' AND listener LIKE 'person:%%'
+       LIMIT 1) w ON j.state = 'awaiting_approval'
      WHERE j.thread_id = (SELECT id FROM t) AND j.state IN ({", ".join(f"'{state.value}'" for state in OPEN)})),
   EXISTS (SELECT 1 FROM ops_switch s WHERE s.name = 'freeze' AND s."on"),
   EXISTS (SELECT 1 FROM ops_heartbeat h WHERE h.name LIKE 'cluster.%%'
@@ -40,13 +58,15 @@ SELECT (SELECT id FROM t),
 
 @dataclass(frozen=True, kw_only=True)
 class OpenJob:
-    """An open job of the conversation; `call` is the tool call that is running now, empty where none is."""
+    """An open job of the conversation; `call` is the tool call that is running now, `hears` what the next message is to
+    its card; empty where none is."""
 
     pk: int
     state: str
     not_before: datetime | None
     draft: str
     call: str
+    hears: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +84,11 @@ class Pulse:
     def draft(self) -> str:
         """What the model is writing now."""
         return next((job.draft for job in self.jobs if job.draft), "")
+
+    @property
+    def wanted(self) -> str:
+        """What the next message is to say, as a prompt; empty where it is a message like any other."""
+        return next((PROMPTS[job.hears].format(job=job.pk) for job in self.jobs if job.hears), "")
 
 
 def pulse_of(*, channel: str, address: str) -> Pulse:
@@ -88,13 +113,14 @@ def _decoded(value: Any) -> Any:
 
 
 def _job(fields: list[Any]) -> OpenJob:
-    pk, state, not_before, draft, name, arguments = fields
+    pk, state, not_before, draft, name, arguments, kind, listening = fields
     return OpenJob(
         pk=pk,
         state=state,
         not_before=parse_datetime(not_before) if not_before else None,
         draft=draft or "",
         call=_call(name, arguments) if name else "",
+        hears=(ANSWER if kind == Approval.Kind.QUESTION else listening) if listening else "",
     )
 
 
@@ -117,7 +143,7 @@ def _line(job: OpenJob, jobs: list[OpenJob]) -> str:
     if job.state == State.CLASSIFYING:
         return "understanding"
     if job.state == State.AWAITING:
-        return "waiting for your OK"
+        return HEARS[job.hears].format(job=job.pk) if job.hears else "waiting for your OK"
     if job.state == State.EXECUTING:
         return f"working: {job.call}" if job.call else "writing" if job.draft else "working"
     if job.not_before is not None and job.not_before > timezone.now():

@@ -89,6 +89,7 @@ def _state(pulse: Pulse) -> dict[str, Any]:
     return {
         "state": state_lines(pulse),
         "draft": pulse.draft,
+        "wanted": pulse.wanted,
         "busy": any(job.state != State.AWAITING for job in pulse.jobs),
         "cards": pulse.cards,
     }

@@ -14,7 +14,7 @@ from llm.scripted import call_tool, say
 from ops import audit
 from ops.connections import connection_failed
 from ops.heartbeats import beat
-from ops.models import Outage, Switch
+from ops.models import Outage, Secret, Switch
 from ops.notices import notice
 from ops.switches import switch_set
 from telegram_bridge.models import TelegramUpdate
@@ -57,6 +57,7 @@ def others(job: Job, stranger: Model) -> None:
     connection_failed("Telegram", EVIL)
     TrashItem.objects.create(kind="deleted", path=EVIL)
     Snapshot.objects.create(command=EVIL, level="workspace", state="kept")
+    Secret.objects.create(name="evil", ciphertext=b"x", hosts=[EVIL], created_by=EVIL[:60])
     Outage.objects.create(began_at=timezone.now(), ended_at=timezone.now())
     audit.record(actor="user:1", action="looked", subject=job.ref)
     server = McpServer.objects.create(name="evil", command=EVIL, last_error=EVIL, version=EVIL)

@@ -13,13 +13,14 @@ from budget.reports import limit_states
 from common.text import shorten
 from jobs.models import Job
 from llm.routing import DEMO, is_demo
+from tools import paths, snapshots
 from tools.base import ToolCall
 from tools.levels import card_text
 from tools.models import Decision
 from tools.rules import Verdict, decide
 
 Call = dict[str, Any]
-UNDO = "Undo: /undo restores files of the workspace; what is done outside of it stays done."
+OUTSIDE = "What is done outside of the workspace stays done."
 READS = "This changes nothing; whatever would is asked about first."
 
 
@@ -76,7 +77,7 @@ def describe_call(name: str, arguments: dict[str, Any]) -> str:
 
 def _footer(job: Job, calls: list[Judged]) -> list[str]:
     changes = any(not each.verdict.read_only for each in calls) or bool(job.classification.get("needs_confirmation"))
-    return [UNDO if changes else READS, _bounds()]
+    return [f"{snapshots.forecast(paths.workspace())} {OUTSIDE}" if changes else READS, _bounds()]
 
 
 def _bounds() -> str:

@@ -10,7 +10,7 @@ from approvals.models import Approval
 from approvals.services import approval_ask, approvals_supersede
 from common import queue
 from common.rows import insert
-from common.text import redact, shorten
+from common.text import redact, redact_known, shorten
 from common.transactions import joined
 from jobs.models import Job
 from jobs.services.moves import job_locked, job_move
@@ -29,7 +29,11 @@ def job_answer(job: Job, *, text: str) -> Job:
     """The run is done: its answer goes into the thread and into the outbox, once."""
     job_move(job, to=State.DONE, reason="Answered.", error="")
     message = Message(
-        thread=job.thread, role=Message.Role.ASSISTANT, text=text, said_at=timezone.now(), job_ref=job.ref
+        thread=job.thread,
+        role=Message.Role.ASSISTANT,
+        text=(text := redact_known(text)),
+        said_at=timezone.now(),
+        job_ref=job.ref,
     )
     insert(message)
     say(thread=job.thread, text=text, job_ref=job.ref, message=message)

@@ -80,13 +80,14 @@ def message_receive(inbound: Inbound) -> Received:
     thread = thread_find_or_open(
         channel=inbound.channel, address=inbound.address, topic=inbound.topic, kind=inbound.kind, title=inbound.title
     )
-    person = inbound.person
+    secrets.refresh()  # who writes a known secret into the chat does not have it stored there
+    person, text = inbound.person, redact_known(inbound.text)
     if person.state != Person.State.ALLOWED:
-        return _refuse(thread, person, inbound.text)
+        return _refuse(thread, person, text)
     message, new = message_store(
         thread=thread,
         person=person,
-        text=inbound.text,
+        text=text,
         external_id=inbound.external_id,
         reply_to=inbound.reply_to,
         said_at=inbound.said_at,
@@ -95,7 +96,7 @@ def message_receive(inbound: Inbound) -> Received:
     if not new:
         return Received(thread=thread, message=message)
     _keep_files(message, inbound.files)
-    if (command := commands.parse(inbound.text)) is not None:
+    if (command := commands.parse(text)) is not None:
         _obey(thread, person, *command)
         return Received(thread=thread, message=message)
     if not person.may_decide:
@@ -158,7 +159,7 @@ def job_for(thread: Thread, message: Message, person: Person) -> Job:
 def _job_after(latest: Job | None, thread: Thread, message: Message, person: Person) -> Job:
     """Join the thread's latest open job, answer its card, take its place, or stand behind it. Raises StateConflict
     where it moved."""
-    if latest is not None and latest.state == State.AWAITING and (job := message_to_card(latest, message, person)):
+    if latest is not None and (job := _about_a_card(latest, message, person)):
         return job
     if latest is not None and latest.run_id is None and latest.person_id == person.pk:
         if latest.state in JOINABLE:
@@ -166,6 +167,14 @@ def _job_after(latest: Job | None, thread: Thread, message: Message, person: Per
         if latest.state == State.AWAITING:
             job_supersede(latest, actor=f"person:{person.pk}")
     return _open(thread, message, person)
+
+
+def _about_a_card(latest: Job, message: Message, person: Person) -> Job | None:
+    """The job whose open card the message is about: the latest, or an earlier one that the latest stands behind."""
+    if latest.state == State.AWAITING:
+        return message_to_card(latest, message, person)
+    waiting = Job.objects.filter(thread_id=latest.thread_id, state=State.AWAITING).order_by("-pk").first()
+    return message_to_card(waiting, message, person) if waiting is not None else None
 
 
 def _join(job: Job, message: Message) -> Job:

@@ -44,7 +44,7 @@ def test_a_card_of_a_change_says_what_undo_can_do(model, brain, owner, hear, wor
     brain.classification = classified(commands=["rm old.txt"], needs_confirmation=True)
     hear(owner, "Remove old.txt")
     work()
-    assert "/undo restores files of the workspace" in pending().card["text"]
+    assert "can be undone: /undo. What is done outside of the workspace stays done." in pending().card["text"]
 
 
 def test_the_next_message_after_change_makes_a_new_card_for_the_same_job(asked, brain, owner, hear, work, press, model):

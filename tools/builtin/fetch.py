@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 import httpx
 
+from common.text import redact_known
 from tools import addresses
 from tools.errors import AddressRefused, ToolProblem
 from tools.network import is_own
@@ -19,6 +20,7 @@ from tools.network import is_own
 MAX_BYTES = 1024**2
 MAX_HOPS = 5
 REDIRECTS = (301, 302, 303, 307, 308)
+SAFE = ("GET", "HEAD")
 # Not carried to another host: they were meant for the first.
 CREDENTIALS = frozenset(["authorization", "cookie", "proxy-authorization"])
 # Ours to set: they decide where the request goes and how its end is found.
@@ -63,12 +65,15 @@ async def public_address(host: str, port: int) -> str:
     return candidates[0]
 
 
-async def fetch(request: Request, *, look_up: LookUp = public_address) -> Answer:
-    """Sends the request and follows its redirects, each hop checked anew. Raises ToolProblem or AddressRefused."""
+async def fetch(request: Request, *, look_up: LookUp = public_address, elsewhere: bool = True) -> Answer:
+    """Sends the request and follows its redirects, each hop checked anew. Raises ToolProblem or AddressRefused.
+
+    `elsewhere`: whether it may follow one to another host. Who has permitted a host has not permitted where that leads.
+    """
     try:
         for _ in range(MAX_HOPS):
             answer = await _one_hop(request, look_up)
-            following = _following(request, answer)
+            following = _following(request, answer, elsewhere)
             if isinstance(following, str):
                 return replace(answer, note=following)
             request = following
@@ -125,16 +130,30 @@ def _charset(response: httpx.Response) -> str:
         return "utf-8"
 
 
-def _following(request: Request, answer: Answer) -> Request | str:
+def _following(request: Request, answer: Answer, elsewhere: bool) -> Request | str:
     """The request that the redirect asks for; a note (empty when there is no redirect) when the answer is the last."""
     if answer.status not in REDIRECTS or "location" not in answer.headers:
         return ""
     old, new = httpx.URL(request.url), httpx.URL(request.url).join(answer.headers["location"])
-    elsewhere = (old.scheme, old.host, old.port) != (new.scheme, new.host, new.port)
     changes_to_get = answer.status == 303 or (answer.status in (301, 302) and request.method == "POST")
     method = "GET" if changes_to_get and request.method != "HEAD" else request.method
-    if elsewhere and method not in ("GET", "HEAD"):
-        return f"[It redirects to {new.host}; the request was not sent on to another host.]"
-    drop = CREDENTIALS if elsewhere else frozenset()
-    headers = {name: value for name, value in request.headers.items() if name.lower() not in drop}
-    return Request(method=method, url=str(new), headers=headers, body=b"" if method != request.method else request.body)
+    if (old.scheme, old.host, old.port) != (new.scheme, new.host, new.port):
+        if method not in SAFE or _has_secret(str(new)) or not (elsewhere or _without_www(old) == _without_www(new)):
+            return f"[It redirects to {new.host}; the request was not sent on to another host.]"
+        headers = {name: value for name, value in request.headers.items() if not _is_meant_for_one(name, value)}
+        return Request(method=method, url=str(new), headers=headers)
+    return Request(
+        method=method, url=str(new), headers=request.headers, body=b"" if method != request.method else request.body
+    )
+
+
+def _is_meant_for_one(name: str, value: str) -> bool:
+    return name.lower() in CREDENTIALS or _has_secret(value)
+
+
+def _has_secret(text: str) -> bool:
+    return redact_known(text) != text
+
+
+def _without_www(url: httpx.URL) -> str:
+    return url.host.removeprefix("www.")

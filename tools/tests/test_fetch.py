@@ -5,10 +5,12 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
 from common import background
+from common.text import remember_secrets
 from tools import addresses
 from tools.builtin import fetch as fetching
 from tools.builtin.fetch import Answer, Request, fetch, public_address
@@ -95,6 +97,46 @@ def test_redirects_are_followed_and_credentials_stay_with_their_host(port: int) 
     answer = get(f"http://site.example:{port}/302-http://other.example:{port}/end", headers=secret)
     assert answer.url == f"http://other.example:{port}/end"
     assert [("authorization" in each, each["x-mine"]) for each in Server.seen] == [(True, "1"), (False, "1")]
+
+
+def test_who_may_not_follow_elsewhere_is_told_where_it_leads(port: int) -> None:
+    fetching_here = fetch(
+        Request(method="GET", url=f"http://site.example:{port}/302-http://other.example:{port}/?data=1"),
+        look_up=names,
+        elsewhere=False,
+    )
+    answer = background.run(fetching_here, timeout=20)
+    assert (answer.status, answer.note) == (
+        302,
+        "[It redirects to other.example; the request was not sent on to another host.]",
+    )
+    assert len(Server.seen) == 1
+
+
+def test_the_same_name_with_www_is_not_elsewhere(port: int) -> None:
+    request = Request(method="GET", url=f"http://site.example:{port}/301-http://www.site.example:{port}/end")
+    assert background.run(fetch(request, look_up=names, elsewhere=False), timeout=20).status == 200
+
+
+@pytest.fixture
+def secret() -> str:
+    remember_secrets([value := "a-value/of the+owner"])
+    return value
+
+
+def test_a_secret_stays_with_its_host(port: int, secret: str) -> None:
+    headers = {"X-Key": f"key {secret}", "X-Mine": "1"}
+    get(f"http://site.example:{port}/302-http://other.example:{port}/end", headers=headers, body=secret.encode())
+    assert [("x-key" in each, each["x-mine"], each["body"]) for each in Server.seen] == [
+        (True, "1", secret.encode()),
+        (False, "1", b""),
+    ]
+
+
+def test_a_redirect_that_carries_a_secret_elsewhere_is_not_followed(port: int, secret: str) -> None:
+    target = f"http://other.example:{port}/?key={quote(secret, safe='')}"
+    assert "not sent on" in get(f"http://site.example:{port}/302-{target}").note
+    assert len(Server.seen) == 1
 
 
 def test_what_is_sent_is_not_carried_on_to_another_host(port: int) -> None:

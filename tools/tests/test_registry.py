@@ -10,14 +10,14 @@ pytestmark = pytest.mark.django_db
 
 def test_the_tools_are_those_of_the_product_in_a_stable_order() -> None:
     names = [tool["name"] for tool in model_tools()]
-    assert names[:7] == [
-        "shell", "file_read", "file_write", "file_delete", "file_list", "file_search", "http_request",
+    assert names[:8] == [
+        "shell", "file_read", "file_write", "file_delete", "file_list", "file_search", "http_request", "secret_list",
     ]  # fmt: skip
     assert names == list(all_tools())
 
 
 def test_the_built_in_tools_stay_small_in_every_prompt() -> None:
-    assert len(json.dumps(model_tools()[:7])) < 1600
+    assert len(json.dumps(model_tools()[:8])) < 1760
 
 
 def test_every_schema_is_valid_and_every_tool_described() -> None:

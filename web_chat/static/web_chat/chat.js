@@ -5,8 +5,9 @@ import { Timeline } from "./timeline.js";
 const IDLE_MS = 1000, BUSY_MS = 300, HIDDEN_MS = 5000, LONGEST_MS = 10000;
 const byId = (id) => document.getElementById(id);
 const chat = byId("chat"), form = byId("form"), box = byId("text"), stateLine = byId("state");
+const usual = box.placeholder, TALK = ["edit", "ask"]; // these two leave a card open
 const token = form.elements.csrfmiddlewaretoken.value;
-const timeline = new Timeline({ chat, decide, resend: deliver, mayDecide: chat.dataset.mayDecide === "yes" });
+const timeline = new Timeline({ chat, decide, resend: deliver, mayDecide: chat.dataset.mayDecide === "yes", talk: TALK });
 
 let etag = "", since = "", earlier = "", busy = false, failures = 0, timer = 0, polling = false, queue = Promise.resolve();
 
@@ -43,6 +44,7 @@ function show(news, newEtag) {
   }
   timeline.update(news);
   byId("empty").hidden = !timeline.isEmpty;
+  box.placeholder = news.wanted || usual;
   stateLine.textContent = news.state.join("\n");
   stateLine.classList.toggle("busy", busy);
 }
@@ -92,6 +94,7 @@ async function decide(card, choice, note) {
   await post(chat.dataset.decide, { approval_id: card.approval, revision: card.revision, choice, note })
     .catch((error) => { throw new Error(sentenceOf(error)); })
     .finally(poll);
+  if (TALK.includes(choice) && !note) box.focus(); // the words come as the next message
 }
 
 function setEarlier(cursor) {

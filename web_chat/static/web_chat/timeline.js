@@ -36,8 +36,8 @@ function clock(iso) {
 }
 
 export class Timeline {
-  constructor({ chat, decide, resend, mayDecide }) {
-    Object.assign(this, { chat, decide, resend, mayDecide });
+  constructor({ chat, decide, resend, mayDecide, talk }) {
+    Object.assign(this, { chat, decide, resend, mayDecide, talk });
     this.list = chat.querySelector("#timeline");
     this.draft = chat.querySelector("#draft");
     this.shown = new Map(); // key to { element, item }
@@ -116,34 +116,38 @@ export class Timeline {
       return row;
     }
     if (card.choices.some(([word]) => word === "skip" || word === "edit")) {
-      Object.assign(note, { type: "text", maxLength: 1000, placeholder: "What to change or ask, or why not" });
+      Object.assign(note, { type: "text", maxLength: 1000, placeholder: card.kind === "question" ? "Your answer" : "What to change or ask, or why not" });
       note.setAttribute("aria-label", note.placeholder);
       row.append(note);
     }
     card.choices.forEach(([word, label], index) => {
       const button = make("button", index === 0 ? "main" : "", label);
       button.type = "button";
-      button.addEventListener("click", () => this.press(row, card, word, note.value));
+      button.addEventListener("click", () => this.press(row, card, word, note));
       row.append(button);
     });
     return row;
   }
 
   async press(row, card, word, note) {
-    row.querySelectorAll("button").forEach((button) => { button.disabled = true; });
+    const enable = (yes) => row.querySelectorAll("button").forEach((button) => { button.disabled = !yes; });
+    enable(false);
     row.querySelector(".problem")?.remove();
     try {
-      await this.decide(card, word, note);
+      await this.decide(card, word, note.value.trim());
+      if (!this.talk.includes(word)) return; // answered: the next look takes the buttons off
+      note.value = "";
     } catch (error) {
       row.append(make("p", "problem", error.message));
-      row.querySelectorAll("button").forEach((button) => { button.disabled = false; });
     }
+    enable(true);
   }
 
-  // Takes the buttons off whatever no longer waits for an answer.
+  // Takes the buttons off whatever no longer waits for an answer, or has them further below once more.
   close(open) {
-    for (const row of this.list.querySelectorAll(".buttons")) {
-      if (open.has(Number(row.dataset.approval))) continue;
+    const waiting = new Set(open);
+    for (const row of [...this.list.querySelectorAll(".buttons")].reverse()) {
+      if (waiting.delete(Number(row.dataset.approval))) continue;
       row.closest(".item").classList.remove("open");
       const problem = row.querySelector(".problem");
       if (problem) row.replaceWith(problem);
