@@ -8,12 +8,14 @@ from django.template.loader import render_to_string
 
 from approvals.models import Approval
 from approvals.panels import card, revisions
-from approvals.services import approval_decide
+from approvals.services import ASK, EDIT, TALK, approval_decide
 from common.admin import CockpitAdmin, link_column, page_of, state_column
 from common.dialogs import Dialog, RadioWidget, TextWidget, act, actor_of, dialog
 from common.panels import Panel
 
 VIA = "admin"
+NOTES = {EDIT: "What to change, or the answer to a question", ASK: "Your question"}
+SAID = {EDIT: "passed on", ASK: "asked; the answer is shown on the job's page"}
 
 
 class AnswerDialog(Dialog):
@@ -32,6 +34,16 @@ class AnswerDialog(Dialog):
         pressed = self.request.GET.get("choice", "")
         if pressed in dict(choices):  # a button of the front page has said it already
             field.initial, field.widget, self.submit_text = pressed, forms.HiddenInput(), dict(choices)[pressed]
+            self.fields["note"].label = NOTES.get(pressed, "Note, if you like")
+        elif any(word in TALK for word, _ in choices):
+            self.fields["note"].help_text = "Needed for what ends in “…”: there is no next message here to say it with."
+
+    def clean(self) -> dict[str, Any]:
+        """A chat waits for the next message after “Change…”; the admin has none, so the words are needed at once."""
+        given: dict[str, Any] = super().clean() or self.cleaned_data
+        if given.get("choice") in TALK and not given.get("note", "").strip():
+            self.add_error("note", "Write it here: it goes along with your answer.")
+        return given
 
     def render_before_template(self) -> str:
         shown = self.approval.card if self.approval else {}
@@ -41,6 +53,7 @@ class AnswerDialog(Dialog):
 
 @page_of(Approval, label="approval")
 class ApprovalAdmin(CockpitAdmin):
+    empty_text = "Nothing was asked yet. Ask for something in the chat, and its plan comes here before it is done."
     list_display = (
         "id",
         "title",
@@ -73,7 +86,7 @@ class ApprovalAdmin(CockpitAdmin):
                 via=VIA,
                 note=form.cleaned_data["note"],
             ),
-            done=f"{asked.title}: {dict(asked.choices)[choice]}.",
+            done=f"{asked.title}: {SAID.get(choice, dict(asked.choices)[choice])}.",
         )
 
     def panels(self, request: HttpRequest, row: Approval) -> list[Panel]:

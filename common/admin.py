@@ -122,7 +122,7 @@ class CockpitAdmin(ModelAdmin):  # type: ignore[misc]
     """Rows that only services change: nothing is added, edited or deleted here but what `editable` names.
 
     `applies_to` names the states in which each dialog's button is shown; the service has the last word. An admin with
-    `editable` fields hands over `record`, which writes the audit trail.
+    `editable` fields hands over `record`, which writes the audit trail. `empty_text` says why there is no row yet.
     """
 
     label = ""
@@ -130,6 +130,7 @@ class CockpitAdmin(ModelAdmin):  # type: ignore[misc]
     owner_only = False
     applies_to: dict[str, tuple[str, ...]] = {}
     record: Callable[..., object] | None = None
+    empty_text = ""
     list_per_page = 50
     list_max_show_all = 200
     list_fullwidth = True

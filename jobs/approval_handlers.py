@@ -101,7 +101,7 @@ def _permissions(job: Job, approval: Approval) -> str:
         return ""
     count = kinds_grant(job, approval.card["kinds"], actor=approval.decided_by)
     what = "standing permission" if count == 1 else "standing permissions"
-    return f", with {count} {what}: the admin lists them under Rules"
+    return f", with {count} {what}: /permissions lists what holds here"
 
 
 def _go_on(job: Job, approval: Approval, *, permit: list[dict[str, Any]], refuse: dict[str, str], line: str) -> None:

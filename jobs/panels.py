@@ -4,12 +4,12 @@ from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
 from django.utils.html import format_html
 
+from approvals.models import Approval
 from common.admin import label_link, row_link
 from common.panels import Block, Column, Panel, badge, column, data, moment, panel, text
-from approvals.models import Approval
 from jobs.models import Job, JobEvent, Question
 from jobs.states import OPEN, State
-from threads.models import Message, Thread
+from threads.models import Delivery, Message, Thread
 from threads.panels import messages_shown
 
 SHOWN = 50
@@ -51,7 +51,7 @@ def plan_of_job(request: HttpRequest, ref: str) -> Panel:
 @panel("job", place=35)
 def questions_of_job(request: HttpRequest, ref: str) -> Panel:
     """What was asked about its cards before they were decided."""
-    rows = Question.objects.filter(job_id=_pk(ref)).select_related("message", "approval").order_by("id")
+    rows = Question.objects.filter(job_id=_pk(ref)).select_related("job", "message", "approval").order_by("id")
     blocks = [block for row in rows[:SHOWN] for block in question_shown(row)]
     return Panel(title="Questions", empty="Nobody has asked about a card of this job.", blocks=blocks)
 
@@ -60,10 +60,12 @@ def question_shown(row: Question) -> list[Block]:
     """A question and its answer, as blocks of a page."""
     facts = [moment(row.asked_at), row_link(row.approval, f"card {row.approval_id}"), badge(*question_state(row))]
     asked = Block(heading="Question", facts=facts, body=[text(row.message.text, prose=True)], tone="person")
-    if not row.answer_id:
+    if row.answered_at is None:
         return [asked]
-    told = [moment(row.answered_at)]
-    return [asked, Block(heading="Answer", facts=told, body=[text(row.answer.text, prose=True)], tone="model")]
+    # Said in the transaction that noted the time.
+    told = Delivery.objects.filter(job_ref=row.job.ref, created_at__gte=row.answered_at).order_by("id").first()
+    said = text(told.text, prose=True) if told else "It was said, and is kept no more."
+    return [asked, Block(heading="Answer", facts=[moment(row.answered_at)], body=[said], tone="model")]
 
 
 def question_state(row: Question) -> tuple[str, str]:

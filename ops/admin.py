@@ -69,6 +69,7 @@ def _turn(request: HttpRequest, form: Dialog, *, name: str, on: bool) -> HttpRes
 
 @page_of(Heartbeat, label="process")
 class HeartbeatAdmin(CockpitAdmin):
+    empty_text = "No process has reported yet. Start them with ./run."
     list_display = ("name", "host", "pid", "alive", "progressed", "started_at")
 
     @admin.display(description="alive", ordering="alive_at")
@@ -82,9 +83,9 @@ class HeartbeatAdmin(CockpitAdmin):
 
 @page_of(Connection, label="connection")
 class ConnectionAdmin(CockpitAdmin):
+    empty_text = "Nothing outside has been called yet: Telegram and the model appear here with their first call."
     list_display = ("name", "host", state_column(), "since", "answered", "failures", "last_error", "next_try_at")
     list_filter = ("state",)
-    list_before_template = "admin/connections_note.html"
 
     @admin.display(description="last answer", ordering="last_ok_at")
     def answered(self, row: Connection) -> str:
@@ -93,8 +94,8 @@ class ConnectionAdmin(CockpitAdmin):
 
 @page_of(Outage, label="outage")
 class OutageAdmin(CockpitAdmin):
+    empty_text = "The system was never down for more than a minute."
     list_display = ("id", "began_at", "ended_at", "lasted", "digested_at")
-    list_before_template = "admin/outages_note.html"
 
     @admin.display(description="lasted")
     def lasted(self, row: Outage) -> str:
@@ -103,6 +104,7 @@ class OutageAdmin(CockpitAdmin):
 
 @page_of(Notice, label="notice")
 class NoticeAdmin(CockpitAdmin):
+    empty_text = "Nothing was worth a notice yet."
     list_display = ("id", "shown_severity", "kind", "text", "created_at", "carried_at")
     list_filter = ("severity",)
     search_fields = ("text", "=kind", "=key")
@@ -132,6 +134,7 @@ class SecretDialog(Dialog):
 class SecretAdmin(CockpitAdmin):
     """Names and hosts; a value goes in and never comes out."""
 
+    empty_text = "Store a key or a password here, and calls can name it without knowing it: {{secret:name}}."
     list_display = ("name", "shown_hosts", link_column("created_by"), "changed_at", "last_used_at", "uses")
     owner_only = True
     actions_list = ("secret_store", "key_renew")

@@ -17,6 +17,7 @@ from telegram_bridge.models import TelegramUpdate
 
 @page_of(TelegramUpdate, label="update")
 class TelegramUpdateAdmin(CockpitAdmin):
+    empty_text = "Nothing came from Telegram yet. Set TELEGRAM_BOT_TOKEN in .env to be reached by it."
     list_display = ("id", "update_id", "kind", state_column(), "message_link", "attempts", "reason", "received_at")
     list_display_links = ("id", "update_id")
     list_filter = ("state", dead_filter(PILE))

@@ -110,9 +110,13 @@ def message_of(raw: Json) -> ChatMessage | None:
 
 
 def _outside(raw: Json) -> str:
-    """Whose words a message brings, where they are not its sender's own: forwarded ones, and those of an inline bot."""
+    """Whose words a message brings, where they are not its sender's own: forwarded and quoted ones, and those of an
+    inline bot."""
     if raw.get("forward_origin") or raw.get("forward_date"):
         return "a forwarded message"
+    author = ((raw.get("reply_to_message") or {}).get("from") or {}).get("id")
+    if raw.get("quote") and author != raw["from"]["id"]:
+        return "a quoted message"
     return "a message of an inline bot" if raw.get("via_bot") else ""
 
 

@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from tools import masks, network
+from tools import masks, network, paths
 from tools.names import names
 
 APART = names(
@@ -14,21 +14,35 @@ APART = names(
 # File systems in memory: without a bound of their own they would hold half of the machine's memory each.
 SCRATCH_BYTES, COVER_BYTES = str(256 * 1024**2), str(64 * 1024)
 SCRATCH = ("/tmp", "/var/tmp")
+# A repository may name programs that git runs while it only looks. Nothing of this could write or call out here; this
+# keeps it from being run at all (git(1), git-config(1)).
+GIT_SWITCHED_OFF = {"core.fsmonitor": "false", "core.hooksPath": "/dev/null", "gpg.program": "/bin/false"}
+GIT_READS = {
+    **dict.fromkeys(("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM"), "/dev/null"),
+    **{"GIT_CONFIG_NOSYSTEM": "1", "GIT_PAGER": "cat", "GIT_OPTIONAL_LOCKS": "0", "GIT_NO_LAZY_FETCH": "1"},
+    **{"GIT_ALLOW_PROTOCOL": "none", "GIT_TERMINAL_PROMPT": "0", "PYTHONNOUSERSITE": "1"},
+    "GIT_CONFIG_COUNT": str(len(GIT_SWITCHED_OFF)),
+    **{f"GIT_CONFIG_KEY_{number}": key for number, key in enumerate(GIT_SWITCHED_OFF)},
+    **{f"GIT_CONFIG_VALUE_{number}": value for number, value in enumerate(GIT_SWITCHED_OFF.values())},
+}
 
 
-def read(workspace: Path, *, whole_disk: bool, service_manager: bool) -> list[str]:
-    """No writes, no network; the real machine's processes."""
+def read(workspace: Path, *, whole_disk: bool, service_manager: bool, readable: bool) -> list[str]:
+    """No writes, no network; the real machine's processes. `readable`: with the folders that may be read (paths.py)."""
     real = str(workspace)
     return [
         *APART,
         "--unshare-net",
         *(_whole_disk() if whole_disk else _programs_only()),
+        *(_readable() if readable and not whole_disk else []),
+        *(_shown(masks.OF_THE_MACHINE) if not whole_disk else []),
         *(_shown(masks.SERVICE_MANAGER) if service_manager else []),
         *("--ro-bind", "/proc", "/proc"),
         *_devices(),
         *("--ro-bind", real, real),
         *("--chdir", real),
         *([] if whole_disk else ["--remount-ro", "/"]),
+        *_variables(GIT_READS),
         # ss(8) reads from here what the kernel would only tell of the sandbox's own, empty network.
         *("--setenv", "PROC_ROOT", f"/proc/{os.getpid()}"),
     ]
@@ -65,7 +79,19 @@ def _programs_only() -> list[str]:
             found += ["--symlink", os.readlink(top), top]
         else:
             found += ["--ro-bind-try", top, top]
-    return [*found, *_shown(masks.ETC_NEEDED), *_shown(masks.OF_THE_MACHINE)]
+    return [*found, *_shown(masks.ETC_NEEDED)]
+
+
+def _readable() -> list[str]:
+    """What the gate lets be read beside the workspace, without what is secret in it."""
+    shown = paths.readable_folders()
+    folders, files = masks.covered()
+    inside = [folder for folder in folders if masks.lies_in_one(folder, shown)]
+    found = _shown(shown) + [word for folder in inside for word in ("--size", COVER_BYTES, "--tmpfs", folder)]
+    for file in (*files, *masks.sockets(folders)):
+        if masks.lies_in_one(file, shown):
+            found += ["--ro-bind", "/dev/null", file]
+    return found
 
 
 def _shown(paths: Sequence[str]) -> list[str]:

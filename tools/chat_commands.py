@@ -1,7 +1,6 @@
 """Taking back what tools changed in the workspace and what they are permitted to do, as commands."""
 
 from collections.abc import Callable
-
 from datetime import datetime
 
 from django.db.models import Q, QuerySet

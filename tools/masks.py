@@ -4,6 +4,7 @@ import contextlib
 import functools
 import os
 import stat
+from collections.abc import Iterable
 from pathlib import Path
 
 from django.conf import settings
@@ -121,6 +122,11 @@ def _own_folders() -> list[str]:
 def _own_files() -> list[str]:
     code = Path(__file__).resolve().parent.parent
     return [str(path) for path in code.glob(".env*")]
+
+
+def lies_in_one(path: str, folders: Iterable[str]) -> bool:
+    """Whether a path lies below one of these folders."""
+    return any(_lies_in(path, folder) for folder in folders)
 
 
 def _lies_in(path: str, folder: str) -> bool:

@@ -45,10 +45,6 @@ JQ_OPTION = re.compile(
     r"ascii-output|exit-status|join-output|raw-input|tab|unbuffered)"
 )
 SED_OPTION = re.compile(r"-[nErsuz]+|--(quiet|silent|regexp-extended|null-data|separate|posix|sandbox)")
-IP_OPTION = re.compile(r"-(4|6|br|brief|s|stats|statistics|d|details|c|color|o|oneline|j|json|p|pretty|h|human)")
-IP_OBJECTS = frozenset(names("a addr address l link r ro route n neigh neighbor neighbour rule ru maddr maddress"))
-IP_VERBS = frozenset(names("s sh show l ls lst list"))
-IP_DATA = re.compile(r"[A-Za-z0-9_.:/@-]+")
 TOP_OPTION = re.compile(r"-[bcHiS1]*(n\d{0,2})?|-[opuwd][\w%+.,-]*|(?!-)[\w%+.,-]+")
 GIT_GLOBALS = frozenset(names("--no-pager -P --no-optional-locks --no-replace-objects --literal-pathspecs"))
 
@@ -200,18 +196,6 @@ def _check_jq(command: Command, folders: Folders, check: Check) -> None:
         check_path(word, folders)
 
 
-def _check_ip(command: Command, folders: Folders, check: Check) -> None:
-    texts = [word.text or "\0" for word in command.words[1:]]
-    while texts and IP_OPTION.fullmatch(texts[0]):
-        texts.pop(0)
-    looks = bool(texts) and texts[0] in IP_OBJECTS
-    verb = texts[1] if len(texts) > 1 else "show"
-    gets = verb == "get" and texts[0] in ("r", "ro", "route")
-    plain = all(IP_DATA.fullmatch(text) for text in texts) and not any(word.pattern for word in command.words)
-    if not looks or not plain or not (verb in IP_VERBS or gets):
-        raise DoubtError("shell.argument", "This ip command may change the network.")
-
-
 def _check_top(command: Command, folders: Folders, check: Check) -> None:
     texts = [word.text or "\0" for word in command.words[1:]]
     once = any(re.fullmatch(r"-[cHi1]*b[cHi1]*(n\d{0,2})?", text) for text in texts)
@@ -226,6 +210,5 @@ CHECKS: dict[str, Callable[[Command, Folders, Check], None]] = {
     "gawk": _check_awk,
     "sed": _check_sed,
     "jq": _check_jq,
-    "ip": _check_ip,
     "top": _check_top,
 }

@@ -31,7 +31,7 @@ LOG = (
 )
 
 # program and command, what the rest is, options as in shell_specs. Sources: the manual pages of git 2.39, systemd 252,
-# docker 27, dpkg 1.21, apt 2.6, npm 10, pip 24.
+# dpkg 1.21, apt 2.6, npm 10, pip 24.
 TABLE = f"""
 git log|paths|{LOG}
 git show|paths|{LOG}
@@ -74,24 +74,6 @@ git stash show|data|pu patch stat name-only name-status include-untracked +nopat
 git worktree list|nothing|vz verbose porcelain
 git submodule status|paths|  recursive cached
 git config --get|data|
-docker ps|nothing|aqlsn:f: all quiet latest size no-trunc filter= format= last=
-docker images|data|aqf: all quiet no-trunc digests filter= format=
-docker logs|data|tn: timestamps tail= since= until= details
-docker version|nothing|f: format=
-docker info|nothing|f: format=
-docker stats|data|a no-stream no-trunc all format=
-docker top|data|
-docker port|data|
-docker diff|data|
-docker history|data|Hq human no-trunc quiet format=
-docker container ls|nothing|aqlsn:f: all quiet latest size no-trunc filter= format= last=
-docker container list|nothing|aqls all quiet latest size no-trunc filter= format=
-docker container logs|data|tn: timestamps tail= since= until= details
-docker image ls|data|aqf: all quiet no-trunc digests filter= format=
-docker volume ls|nothing|qf: quiet filter= format=
-docker network ls|nothing|qf: quiet no-trunc filter= format=
-docker compose ls|nothing|aq all quiet
-docker compose version|nothing|
 dpkg -l|data|
 dpkg -L|data|
 dpkg -S|data|

@@ -8,8 +8,9 @@ from django.urls import reverse
 from django.utils import timezone
 from django_q.models import Failure, OrmQ, Schedule, Success
 
+from approvals.models import Approval
 from budget.models import LedgerEntry, Reservation
-from jobs.models import Job
+from jobs.models import Job, Question
 from llm.scripted import call_tool, say
 from ops import audit
 from ops.connections import connection_failed
@@ -64,6 +65,7 @@ def others(job: Job, stranger: Model) -> None:
     server.tools.create(name=EVIL, lent_name="evil__tool", description=EVIL, problem=EVIL, last_seen=timezone.now())
     server.questions.create(run_ref="run:1", call_id="1", number=1, message=EVIL, form={"title": EVIL})
     switch_set(name=Switch.Name.PAUSE, on=True, actor="user:1", reason=EVIL)
+    Question.objects.create(job=job, approval=Approval.objects.earliest("pk"), message=message)
     task = {"func": "jobs.tasks.job_begin", "started": timezone.now(), "stopped": timezone.now()}
     Success.objects.create(id="a" * 32, name="good", success=True, **task)
     Failure.objects.create(id="b" * 32, name="bad", success=False, result=EVIL, **task)

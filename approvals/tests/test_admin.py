@@ -6,7 +6,7 @@ from django.urls import reverse
 from approvals.models import Approval
 from jobs.models import Job
 from jobs.states import State
-from llm.scripted import call_tool
+from llm.scripted import call_tool, say
 from tests.cast import pending
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("model", "workspace")]
@@ -80,3 +80,24 @@ def test_all_choices_of_a_call_in_mid_run_are_offered(card, client, work, brain)
     page = client.get(url(pending())).content.decode()
     for word in ("ok", "skip", "cancel"):
         assert f'value="{word}"' in page
+
+
+@pytest.mark.parametrize("choice", ["edit", "ask"])
+def test_what_needs_words_is_not_taken_without_them(card, client, choice):
+    assert "Write it here" in answer(client, card, choice, "  ").content.decode()
+    card.refresh_from_db()
+    assert (card.state, card.listening) == ("pending", "")
+
+
+def test_a_question_is_answered_on_the_jobs_page(card, brain, client, work):
+    brain.turns = [say("It only reads.")]
+    answer(client, card, "ask", "Is that safe?")
+    job = Job.objects.get()
+    url_of_job = reverse("admin:jobs_job_change", args=[job.pk])
+    assert "being answered" in client.get(url_of_job).content.decode()
+    work()
+    page = client.get(url_of_job).content.decode()
+    assert "Is that safe?" in page
+    assert "It only reads." in page
+    card.refresh_from_db()
+    assert card.state == "pending"

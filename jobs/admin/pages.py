@@ -28,6 +28,7 @@ VIA = "admin"
 
 @page_of(Job, label="job")
 class JobAdmin(CockpitAdmin):
+    empty_text = "Nothing was asked for yet. Each request in a chat becomes a job."
     list_display = ("id", "what", state_column(), "thread_link", "person", "origin", "created_at", "moved_at", "cost")
     list_display_links = ("id", "what")
     list_filter = ("state", "origin", dead_filter(PILE))

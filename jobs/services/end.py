@@ -27,13 +27,10 @@ RETRY_CHOICES = [("retry", "Retry"), ("cancel", "Leave it")]
 @joined
 def job_answer(job: Job, *, text: str) -> Job:
     """The run is done: its answer goes into the thread and into the outbox, once."""
+    text = redact_known(text)
     job_move(job, to=State.DONE, reason="Answered.", error="")
     message = Message(
-        thread=job.thread,
-        role=Message.Role.ASSISTANT,
-        text=(text := redact_known(text)),
-        said_at=timezone.now(),
-        job_ref=job.ref,
+        thread=job.thread, role=Message.Role.ASSISTANT, text=text, said_at=timezone.now(), job_ref=job.ref
     )
     insert(message)
     say(thread=job.thread, text=text, job_ref=job.ref, message=message)

@@ -12,11 +12,13 @@ from common import commands, queue
 from common.errors import AgentError
 from common.rows import insert_parts
 from common.state import StateConflict
+from common.text import redact_known
 from common.transactions import joined
 from jobs.models import Job, JobMessage
 from jobs.services.moves import job_move
 from jobs.services.talk import message_to_card
 from jobs.states import OPEN, State
+from ops import secrets
 from threads.models import Artifact, Message, Person, Thread
 from threads.people import pairing_ask
 from threads.services import card_close, message_store, say, thread_find_or_open

@@ -8,11 +8,15 @@ from django.db import connection
 
 from jobs.models import Job
 
-# The messages that the run will be told, with what is known of each: whose words they are, and what the run of an
-# answer had read. A page that an earlier answer quotes is still the page's text.
+# The messages that the run will be told, with whose words they are besides their sender's: what the message itself
+# brings, what the run of an answer had read (a page that an earlier answer quotes is still the page's text), or
+# somebody's in a group who may give no orders.
 TOLD = """
-SELECT m.role, m.text, COALESCE(m.payload ->> 'outside', ''), COALESCE(r.tainted_by, '')
+SELECT m.role, m.text, m.person_id,
+    COALESCE(NULLIF(m.payload ->> 'outside', ''), NULLIF(r.tainted_by, ''),
+             CASE WHEN p.state <> 'allowed' OR p.role = 'observer' THEN 'the words of ' || p.name END, '')
 FROM threads_message m
+LEFT JOIN threads_person p ON p.id = m.person_id
 LEFT JOIN agents_run r ON m.role = 'assistant' AND m.job_ref <> '' AND r.job_ref = m.job_ref
 WHERE m.thread_id = %s ORDER BY m.id DESC LIMIT %s
 """
@@ -33,8 +37,8 @@ def trust_of(job: Job) -> Trust:
     with connection.cursor() as cursor:
         cursor.execute(TOLD, [job.thread_id, settings.MESSAGE_HISTORY_LIMIT + MARGIN])
         rows = cursor.fetchall()
-    taints = [outside or tainted for _, _, outside, tainted in rows if outside or tainted]
-    own = [text for role, text, outside, _ in rows if role == "user" and not outside]
+    taints = [outsider for *_, outsider in rows if outsider]
+    own = [text for role, text, who, outsider in rows if role == "user" and who == job.person_id and not outsider]
     return Trust(tainted_by=taints[0] if taints else "", named_hosts=sorted(hosts_in("\n".join(own))))
 
 

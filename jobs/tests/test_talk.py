@@ -190,3 +190,19 @@ def test_a_reason_is_kept_with_the_cancel_or_after_it(asked, owner, hear):
     again = hear(owner, "How full is it?").job
     hear(owner, f"/cancel {again.pk} not today")
     assert again.events.last().reason == "not today"
+
+
+def test_a_card_with_a_job_queued_behind_it_hears_the_next_message_too(model, brain, owner, hear, work, press):
+    brain.classification = classified(needs_confirmation=False, plan=["Look"], commands=["uptime"])
+    brain.turns = [call_tool("file_write", {"path": "a", "content": "b"}), say("Fine.")]
+    job = hear(owner, "Look after it").job
+    work()
+    press("ok", actor=actor(owner))
+    work()
+    assert pending().kind == Approval.Kind.TOOL
+    behind = hear(owner, "And then this").job
+    assert behind != job
+    press("ask", actor=actor(owner))
+    assert hear(owner, "What will be in it?").job == job
+    assert Question.objects.get().job == job
+    assert hear(owner, "More about the second").job == behind

@@ -116,6 +116,29 @@ def test_cancel_ends_it(page, demo, work):
     assert Job.objects.get().state == State.CANCELLED
 
 
+def test_a_card_is_asked_about_and_changed_before_it_is_approved(page, demo, work):
+    page.set_viewport_size({"width": 390, "height": 800})
+    ask(page, "run touch a.txt")
+    expect(page.locator("#state")).to_have_text("queued")
+    work()
+    page.get_by_role("button", name="Ask…", exact=True).click()
+    box = page.locator("#text")
+    expect(box).to_be_focused()
+    expect(box).to_have_attribute("placeholder", f"What do you want to know about job {Job.objects.get().pk}?")
+    expect(page.locator(".buttons button").first).to_be_enabled()
+    ask(page, "is that safe?")
+    expect(box).to_have_attribute("placeholder", "Ask for something")
+    work()
+    expect(page.locator("#timeline .item").last.locator(".buttons")).to_be_visible()
+    expect(page.locator(".buttons")).to_have_count(1)  # under the answer, no longer under the card
+    page.get_by_label("What to change or ask, or why not").fill("run touch b.txt")
+    page.get_by_role("button", name="Change…", exact=True).click()
+    expect(page.locator(".buttons")).to_have_count(0)
+    work()
+    expect(page.locator("#timeline .item").last).to_contain_text("touch b.txt")
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+
+
 def test_a_press_that_comes_too_late_is_explained(page, demo, work, user):
     ask(page, "what is the uptime of this machine?")
     expect(page.locator("#state")).to_have_text("queued")

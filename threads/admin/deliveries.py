@@ -17,6 +17,7 @@ from threads.services import delivery_resend
 
 @page_of(Delivery, label="delivery")
 class DeliveryAdmin(CockpitAdmin):
+    empty_text = "Nothing was said yet."
     list_display = (
         "id",
         state_column(),

@@ -27,6 +27,7 @@ class OutcomeUnknownFilter(admin.SimpleListFilter):
 
 @page_of(ToolExecution, label="execution")
 class ToolExecutionAdmin(CockpitAdmin):
+    empty_text = "No tool was called yet."
     list_display = (
         "id",
         "name",

@@ -42,12 +42,15 @@ class ServerForm(forms.ModelForm):  # type: ignore[type-arg]
 
 @page_of(McpServer, label="mcp_server")
 class McpServerAdmin(CockpitAdmin):
+    empty_text = (
+        "Add one: a command such as npx, or the web address of a server. Its tools then wait for your verdict under "
+        "MCP tools; until you allow one, each call of it is asked about."
+    )
     form = ServerForm
     formfield_overrides: ClassVar = {models.JSONField: {"widget": TextWidget(attrs={"rows": 2})}}
     list_display = ("name", state_column(), "since", "where", "enabled", "trusted", "tools_shown", "error")
     list_filter = ("state", "enabled", "transport")
     search_fields = ("name", "command", "url")
-    list_before_template = "admin/mcp_servers_note.html"
     editable = (
         "transport",
         "command",
@@ -166,11 +169,11 @@ class VerdictDialog(Dialog):
 
 @page_of(McpTool, label="mcp_tool")
 class McpToolAdmin(CockpitAdmin):
+    empty_text = "Tools appear here when an MCP server has been connected to for the first time."
     list_display = ("lent_name", "verdict_column", "offered", "claims_column", "changed_at", "last_seen", "problem")
     list_filter = ("verdict", "active", "server")
     list_select_related = ("server",)
     search_fields = ("lent_name", "description")
-    list_before_template = "admin/mcp_tools_note.html"
     owner_only = True
     actions = ("allow_selected", "read_selected", "ask_selected", "deny_selected")
     actions_detail = ("decide",)
@@ -213,10 +216,10 @@ class McpToolAdmin(CockpitAdmin):
 
 @page_of(McpQuestion, label="mcp_question")
 class McpQuestionAdmin(CockpitAdmin):
+    empty_text = "No MCP server has asked anything. What one asks in the middle of a job comes to you as a card."
     list_display = ("id", "server", "asks", state_column(), "asked_at", "answered_at")
     list_filter = ("state", "server")
     list_select_related = ("server",)
-    list_before_template = "admin/mcp_questions_note.html"
 
     @admin.display(description="question")
     def asks(self, row: McpQuestion) -> str:

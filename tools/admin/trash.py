@@ -21,6 +21,9 @@ def size_shown(size: int) -> str:
 
 @page_of(TrashItem, label="trash")
 class TrashItemAdmin(CockpitAdmin):
+    empty_text = (
+        "Tools have deleted and overwritten nothing yet. What they do stays here for a month, with the way back."
+    )
     list_display = ("id", "where", "kind", "takes", state_column(), link_column("job_ref"), "made_at", "restored_at")
     list_filter = ("state", "kind", "is_undo")
     search_fields = ("=job_ref", "=run_ref", "path")
@@ -49,6 +52,7 @@ class TrashItemAdmin(CockpitAdmin):
 
 @page_of(Snapshot, label="snapshot")
 class SnapshotAdmin(CockpitAdmin):
+    empty_text = "No command has changed the workspace yet. What it was before one that does stays here for two weeks."
     list_display = (
         "id",
         "what",

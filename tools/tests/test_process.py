@@ -132,7 +132,7 @@ def test_a_command_dies_with_its_worker(level: Level, workspace: Path, mark: str
         import os, pathlib, sys
         sys.path.insert(0, {str(Path(__file__).resolve().parents[2])!r})
         from django.conf import settings
-        settings.configure(DATA_DIR=pathlib.Path({str(workspace.parent)!r}), TIME_ZONE="UTC")
+        settings.configure(DATA_DIR=pathlib.Path({str(workspace.parent)!r}), TIME_ZONE="UTC", TOOL_READABLE_DIRS=[])
         from tools import process, sandbox, trees
         workspace = pathlib.Path({str(workspace)!r})
         command = "(setsid sleep {mark} &); echo > started; sleep {mark}"

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tools import network, process, sandbox
+from tools import bubblewrap, network, process, sandbox
 from tools.process import Finished, Limits
 from tools.sandbox import Level
 
@@ -119,7 +119,7 @@ def test_there_is_no_network_below_the_net_level(level: Level, run: Run) -> None
 def test_a_command_sees_no_variables_but_the_few(level: Level, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SECRET_OF_THE_SERVICE", "hunter2")
     names = {line.split("=")[0] for line in run("env", level).output.splitlines()}
-    own = {Level.READ: {"PROC_ROOT"}, Level.NET: set(network.variables())}
+    own = {Level.READ: {"PROC_ROOT", *bubblewrap.GIT_READS}, Level.NET: set(network.variables())}
     assert names <= {"PATH", "HOME", "LANG", "TERM", "TZ", "PWD", "SHLVL", "_", "OLDPWD"} | own.get(level, set())
 
 
@@ -148,3 +148,17 @@ def test_the_launcher_is_a_program_of_its_own() -> None:
         text=True,
     )
     assert done.stdout == "hello\n"
+
+
+@pytest.mark.usefixtures("bubblewrap")
+def test_what_may_be_read_is_shown_without_what_is_secret_in_it(run: Run) -> None:
+    for command in ("cat /etc/passwd", "ls /var/log", "dpkg -l bash"):
+        assert run(command, Level.READ).exit_code == 0, command
+    assert "root:" not in run("cat /etc/shadow", Level.READ).output
+    assert run("ls /etc/ssl/private", Level.READ).output.strip() == ""
+
+
+@pytest.mark.usefixtures("bubblewrap")
+def test_git_runs_nothing_that_a_repository_names(run: Run) -> None:
+    command = "git config --get core.fsmonitor; git config --get core.hooksPath; echo $GIT_ALLOW_PROTOCOL"
+    assert run(command, Level.READ).output.split() == ["false", "/dev/null", "none"]

@@ -4,6 +4,8 @@ import pytest
 from django.utils import timezone
 
 from agents.models import Run
+from approvals.models import Approval
+from approvals.services import approval_ask
 from jobs.models import Job
 from jobs.states import State
 from ops import heartbeats
@@ -103,3 +105,24 @@ def test_it_says_so_when_no_worker_is_there(thread, pulse):
 def test_nothing_moves_while_nothing_happens(thread, workers, pulse):
     make_job(thread, state=State.EXECUTING)
     assert pulse() == pulse()
+
+
+@pytest.mark.parametrize(
+    ("kind", "listening", "line", "wanted"),
+    [
+        ("plan", "edit", "your next message changes job {}", "What should I change in job {}?"),
+        ("tool", "ask", "your next message asks about job {}", "What do you want to know about job {}?"),
+        ("question", "edit", "your next message is the answer that job {} waits for", "Your answer for job {}"),
+    ],
+)
+def test_a_card_that_waits_for_words_says_so(thread, workers, pulse, kind, listening, line, wanted):
+    job = make_job(thread, state=State.AWAITING)
+    card = approval_ask(
+        kind=kind, subject=job.ref, title="", card={}, choices=[("ok", "OK")], expires_in=timedelta(hours=1)
+    )
+    before = pulse()
+    assert (state_lines(before), before.wanted) == (["waiting for your OK"], "")
+    Approval.objects.filter(pk=card.pk).update(listening=listening, listener="person:1")
+    after = pulse()
+    assert (state_lines(after), after.wanted) == ([line.format(job.pk)], wanted.format(job.pk))
+    assert after.etag != before.etag
