@@ -73,6 +73,8 @@ def approval_decide(*, approval_id: int, revision: int, choice: str, actor: str,
         decided_by=actor,
         decided_via=via,
         note=note,
+        listening="",
+        listener="",
     )
     audit.record(
         actor=actor,

@@ -1,6 +1,7 @@
 """Small things done to text: shortened, measured as Telegram does, cleared of secrets."""
 
 import base64
+import html
 import json
 import re
 from collections.abc import Iterable
@@ -81,8 +82,11 @@ def redact(text: str) -> str:
 
 def redact_known(text: str) -> str:
     """`text` without the secrets of the settings and those that `remember_secrets` was told, plain or encoded."""
+    known = _known_secrets()
+    if not known or len(text) < len(known[-1][0]):
+        return text
     lowered = text.lower()
-    for secret, plain in _known_secrets():
+    for secret, plain in known:
         if plain in lowered:
             text = re.sub(re.escape(secret), REDACTED, text, flags=re.IGNORECASE)
             lowered = text.lower()
@@ -124,9 +128,11 @@ def _database_password() -> str:
 
 
 def _forms(value: str) -> set[str]:
-    """The ways in which a value commonly stands in a text: as it is, in an address, in JSON, in hex, in base64."""
+    """The ways in which a value commonly stands in a text: as it is, in a page, an address, JSON, hex, base64."""
+    in_json = {json.dumps(value, ensure_ascii=ascii)[1:-1] for ascii in (True, False)}
+    in_address = {quote(value), quote(value, safe=""), quote_plus(value)}
     raw = value.encode()
-    return {value, quote(value, safe=""), quote_plus(value), json.dumps(value)[1:-1], raw.hex(), *_base64_forms(raw)}
+    return {value, html.escape(value), raw.hex(), repr(value)[1:-1], *in_json, *in_address, *_base64_forms(raw)}
 
 
 def _base64_forms(raw: bytes) -> set[str]:

@@ -173,7 +173,7 @@ def _checked(reply: ModelReply, request: ModelRequest) -> ModelReply:
     if request.schema is None:
         return reply
     try:
-        return replace(reply, parsed=schema.parse(reply.text, request.schema))
+        return replace(reply, parsed=body.without_secrets(schema.parse(reply.text, request.schema)))
     except ModelOutputInvalid as error:
         raise ModelOutputInvalid(str(error), reply=reply) from None
 

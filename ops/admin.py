@@ -129,6 +129,15 @@ class SecretDialog(Dialog):
         help_text="The hosts that it may be sent to, with spaces between them; .example.com stands for all below it.",
     )
 
+    def clean(self) -> dict[str, Any]:
+        """What is wrong is said here, where it can be mended."""
+        given: dict[str, Any] = super().clean() or self.cleaned_data
+        if not self.errors:
+            found = secrets.complaints(name=given["name"], value=given["value"], hosts=given["hosts"].split())
+            for field, problem in found.items():
+                self.add_error(field, problem)
+        return given
+
 
 @page_of(Secret, label="secret")
 class SecretAdmin(CockpitAdmin):

@@ -42,13 +42,8 @@ class SecretError(AgentError):
 
 def secret_set(*, name: str, value: str, hosts: list[str], actor: str) -> Secret:
     """Stores or replaces a secret; `hosts` are the only ones that it may be sent to. Raises SecretError."""
-    if not re.fullmatch(r"[A-Za-z0-9_-]{1,60}", name):
-        raise SecretError("A secret's name consists of letters, digits, “-” and “_”, at most 60.")
-    if len(value) < LEAST_SECRET:
-        raise SecretError(f"A secret has at least {LEAST_SECRET} characters: a shorter one could not be redacted.")
-    for host in hosts:
-        if not HOST.fullmatch(host):
-            raise SecretError(f"“{host}” is no host name. Write api.example.com, or .example.com for all below it.")
+    for problem in complaints(name=name, value=value, hosts=hosts).values():
+        raise SecretError(problem)
     fields = {"ciphertext": _cipher().encrypt(value.encode()), "hosts": [host.lower() for host in hosts]}
     with transaction.atomic():
         secret, created = Secret.objects.update_or_create(
@@ -60,6 +55,18 @@ def secret_set(*, name: str, value: str, hosts: list[str], actor: str) -> Secret
         )
     remember_secrets([value])
     return secret
+
+
+def complaints(*, name: str, value: str, hosts: list[str]) -> dict[str, str]:
+    """What is wrong with a secret that somebody wants to store: a sentence for each of the three that is."""
+    found = {}
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,60}", name):
+        found["name"] = "A secret's name consists of letters, digits, “-” and “_”, at most 60."
+    if len(value) < LEAST_SECRET:
+        found["value"] = f"A secret has at least {LEAST_SECRET} characters: a shorter one could not be redacted."
+    if wrong := [host for host in hosts if not HOST.fullmatch(host)]:
+        found["hosts"] = f"“{wrong[0]}” is no host name. Write api.example.com, or .example.com for all below it."
+    return found
 
 
 def secret_delete(secret: Secret, *, actor: str) -> None:

@@ -15,8 +15,9 @@ from common import bus
 from common.errors import AgentError
 from common.rows import insert_new
 from common.state import move
-from common.text import shorten
+from common.text import redact_within, shorten
 from jobs.services.intake import Inbound, message_receive
+from ops import secrets
 from telegram_bridge import failures, payloads
 from telegram_bridge.models import TelegramUpdate
 from telegram_bridge.settings import bot_id
@@ -54,7 +55,8 @@ def update_receive(update: dict[str, Any]) -> bool:
     What goes wrong in handling undoes all but the update itself, which is kept with the reason as a dead letter: it
     must not make Telegram send it for ever. Only faults of the database or the machine are raised: nothing was stored.
     """
-    update = storable(update)
+    secrets.refresh()
+    update = redact_within(storable(update))
     try:
         with transaction.atomic():
             return _receive(update)

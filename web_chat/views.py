@@ -77,6 +77,8 @@ def feed(request: HttpRequest) -> HttpResponse:
     if request.headers.get("If-None-Match") == etag:
         return _not_stored(HttpResponse(status=304), etag)
     body = _state(pulse) | _items(request, pulse) | {"now": now.isoformat()}
+    # A card that came after the pulse was felt would lose its buttons for good.
+    body["cards"] = sorted({*pulse.cards, *_cards_open(body["items"])})
     return _not_stored(JsonResponse(body), etag)
 
 
@@ -85,13 +87,16 @@ def _not_stored(response: HttpResponse, etag: str) -> HttpResponse:
     return response
 
 
+def _cards_open(items: list[dict[str, Any]]) -> set[int]:
+    return {item["card"]["approval"] for item in items if item["card"] and item["card"]["open"]}
+
+
 def _state(pulse: Pulse) -> dict[str, Any]:
     return {
         "state": state_lines(pulse),
         "draft": pulse.draft,
         "wanted": pulse.wanted,
         "busy": any(job.state != State.AWAITING for job in pulse.jobs),
-        "cards": pulse.cards,
     }
 
 
@@ -135,6 +140,7 @@ def _as_json(item: Item) -> dict[str, Any]:
             "revision": card.revision,
             "kind": card.kind,
             "choices": card.choices,
+            "open": card.open,
         },
     }
 

@@ -74,8 +74,8 @@ class QuestionAdmin(CockpitAdmin):
 
     @admin.display(description="job", ordering="job_id")
     def job_link(self, row: Question) -> str:
-        return row_link(row.job)
+        return row_link(row.job, f"job {row.job_id}")
 
     @admin.display(description="card", ordering="approval_id")
     def card_link(self, row: Question) -> str:
-        return row_link(row.approval)
+        return row_link(row.approval, f"card {row.approval_id}")

@@ -45,7 +45,7 @@ def demo_script(request: dict[str, Any]) -> Reply:
         return json_answer(reading.fit(_classified(texts), schema))
     if results := reading.tool_results(request):
         return say(_told(results))
-    if any("</card>" in text for text in texts):
+    if not request.get("tools") and "</card>" in reading.last_text(request):
         return say(f"{SAYS_SO} I can't judge a plan. Its card says exactly what would be done, and how it is undone.")
     steps = [step for text in texts if (step := understood(text)) is not None]
     lent = {tool.get("name") for tool in request.get("tools", [])}

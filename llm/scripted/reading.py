@@ -24,6 +24,11 @@ def new_messages(request: dict[str, Any]) -> list[str]:
     return [next((text.strip() for text in reversed(texts) if text.strip()), "")]
 
 
+def last_text(request: dict[str, Any]) -> str:
+    """All text of the last turn."""
+    return _text(request["messages"][-1])
+
+
 def tool_results(request: dict[str, Any]) -> list[tuple[dict[str, Any], dict[str, Any]]]:
     """Each tool_use of the turn before the last message with its tool_result; empty when the last has no results."""
     results = [block for block in as_blocks(request["messages"][-1]["content"]) if block.get("type") == "tool_result"]

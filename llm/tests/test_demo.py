@@ -174,3 +174,9 @@ def test_it_is_a_demo_only_with_nothing_set(settings):
         assert not routing.is_demo()
         setattr(settings, name, "")
     assert project.HAIKU_MODEL
+
+
+@pytest.mark.django_db
+def test_asked_about_a_card_it_says_that_it_cannot_judge(demo, ask):
+    asked = "<new_message>\nrun `date`\n</new_message>\n<card>\nPlan\n</card>\nThe question: is that safe?"
+    assert "can't judge a plan" in ask(messages=[{"role": "user", "content": asked}]).text

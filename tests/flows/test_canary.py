@@ -17,7 +17,7 @@ from django.conf import settings as product
 
 from approvals.models import Approval
 from common import text as common_text
-from llm.scripted import call_tools, say
+from llm.scripted.replies import call_tools, say
 from ops import secrets
 from ops.models import Notice, Secret
 from telegram_bridge.channel import TelegramChannel
@@ -50,7 +50,7 @@ def planted(settings, monkeypatch, tmp_path):
         setattr(settings, name, value)
         monkeypatch.setenv(name, value)
     for name in FILES:
-        (settings.DATA_DIR / name).write_text(canary(name))
+        (settings.DATA_DIR / name).write_text(f"{core(name)}-of-a-file")
     monkeypatch.setattr(common_text, "_remembered", set())
     monkeypatch.setattr(secrets, "_known_at", None)
     common_text._known_secrets.cache_clear()
@@ -81,6 +81,7 @@ def log():
 def telegram(planted, settings):
     with FakeTelegram(token=settings.TELEGRAM_BOT_TOKEN, flood=False, allow_http=True) as standing_in:
         settings.TELEGRAM_API_URL, settings.MASTER_CHAT_IDS = standing_in.url, [OWNER_ID]
+        settings.TELEGRAM_RATE_LIMITS = False
         standing_in.open_chat(OWNER_ID)
         yield standing_in
 
@@ -212,7 +213,6 @@ def tried(planted, asked_model, brain, settings, telegram, deliver, work, tool, 
     for calls in everything:
         brain.classification = classified(summary=f"Find {canary('github')}", plan=[told_all()[:200]])
         brain.turns = [*(call_tools([call]) for call in calls), say(told_all())]
-        telegram.fail_next("sendMessage", 500)
         update_receive(telegram.user_says(OWNER_ID, f"Find {canary('SECRET_KEY')}"))
         say_yes_until_done(telegram, work, deliver)
     faults(telegram, deliver)
@@ -255,7 +255,7 @@ def everywhere(client: Any, telegram: FakeTelegram, model: Any, log: Log, worksp
 def test_no_secret_is_stored_logged_shown_or_sent(tried, client, superuser, telegram, model, log, workspace):
     client.force_login(superuser)
     found = Search(tried).found(everywhere(client, telegram, model, log, workspace))
-    assert found == []
+    assert not found, "\n".join(sorted({str(each) for each in found})[:40])
 
 
 def test_it_did_try(tried, telegram, log):

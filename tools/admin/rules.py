@@ -1,19 +1,30 @@
 """The rules of the gate: the owner's own, his standing permissions, and those of the gate as they were seeded."""
 
 from collections.abc import Sequence
-from typing import Any
+from functools import partial
+from typing import Any, ClassVar
 
+from django import forms
 from django.contrib import admin
-from django.db.models import Model
-from django.http import HttpRequest
+from django.db import models
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse
 
 from common.admin import CockpitAdmin, link_column, page_of, state_column
-from common.dialogs import actor_of
+from common.dialogs import Dialog, TextWidget, act, act_on_each, actor_of, dialog
 from ops import audit
 from tools.models import Match, Origin, ToolRule
+from tools.standing import standing_revoke
 
 MATCHER = ("decision", "tool", "match", "pattern", "arguments")
 LIMITS = ("scope", "scope_ref", "expires_at", "max_uses", "active", "reason")
+
+
+class ArgumentsField(forms.JSONField):
+    """Empty where there are none, not “null”."""
+
+    def prepare_value(self, value: Any) -> Any:
+        return "" if value is None else super().prepare_value(value)
 
 
 @page_of(ToolRule, label="rule")
@@ -37,6 +48,30 @@ class ToolRuleAdmin(CockpitAdmin):
     editable = ("decision", *LIMITS)
     owner_only = True
     record = staticmethod(audit.record)
+    formfield_overrides: ClassVar = {
+        models.JSONField: {"form_class": ArgumentsField, "widget": TextWidget(attrs={"rows": 2})}
+    }
+    actions_detail = ("revoke",)
+    actions = ("revoke_selected",)
+
+    def applies(self, name: str, row: ToolRule) -> bool:
+        return row.active and row.origin == Origin.STANDING
+
+    @dialog(
+        "Revoke",
+        submit="Revoke",
+        description="What this standing permission lets through is asked about again from now on.",
+        icon="block",
+        danger=True,
+    )
+    def revoke(self, request: HttpRequest, form: Dialog, object_id: str) -> HttpResponse:
+        verb = partial(standing_revoke, rule_id=int(object_id), by=actor_of(request))
+        return act(request, verb, done="The standing permission is revoked.")
+
+    @admin.action(description="Revoke standing permissions", permissions=["act"])
+    def revoke_selected(self, request: HttpRequest, rows: QuerySet[ToolRule]) -> None:
+        each, by = rows.filter(origin=Origin.STANDING, active=True).order_by("pk"), actor_of(request)
+        act_on_each(request, each, lambda row: standing_revoke(rule_id=row.pk, by=by), done="Permissions revoked")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return self.has_act_permission(request)

@@ -15,7 +15,7 @@ from ops import audit
 from tools.mcp import catalog, plans
 from tools.models import McpQuestion, McpServer, McpTool
 
-Verdict = McpTool.Verdict
+Verdict, Transport = McpTool.Verdict, McpServer.Transport
 TONES = {Verdict.READ: "allow"}
 
 
@@ -33,6 +33,11 @@ class ServerForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def clean(self) -> dict[str, Any]:
         found = super().clean() or {}
+        where, says = (
+            ("command", "the program") if found.get("transport") == Transport.STDIO else ("url", "the address")
+        )
+        if where not in self.errors and not found.get(where):
+            self.add_error(where, f"Write {says}: it says where the server is.")
         given = {name: value for name, value in found.items() if name in plans.JUDGED}
         kept = {name: getattr(self.instance, name) for name in plans.JUDGED}
         if not self.errors and (problem := plans.complaint(McpServer(**(kept | given)))) is not None:

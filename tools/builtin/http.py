@@ -40,7 +40,7 @@ def http_request(context: ToolContext, arguments: dict[str, Any]) -> ToolResult:
 
 
 def with_secrets(request: Request) -> Request:
-    """The request with the values of the secrets that it names, each for the host of its address. Raises SecretError."""
+    """The request with the values of the secrets that it names, for the host of its address. Raises SecretError."""
     body = request.body.decode()
     if not secrets.names_in("\n".join([request.url, body, *request.headers, *request.headers.values()])):
         return request

@@ -1,11 +1,13 @@
 """The owner writes rules in the admin; what would not work is refused in words, and each change leaves a trace."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from ops.models import AuditEvent
 from tools.catalogue import BUILTIN
@@ -68,3 +70,16 @@ def test_a_permission_is_taken_back(admin: Client) -> None:
 def test_only_an_owner_may_write_rules(client: Client) -> None:
     client.force_login(User.objects.create_user("helper", is_staff=True))
     assert client.get(reverse("admin:tools_toolrule_add")).status_code == 403
+
+
+def test_a_standing_permission_is_revoked_by_its_button_and_a_rule_has_none(admin: Client) -> None:
+    add(admin, pattern="touch x")
+    row = ToolRule.objects.get(match=Match.PROGRAM)
+    page, revoke = (reverse(f"admin:tools_toolrule_{name}", args=[row.pk]) for name in ("change", "revoke"))
+    assert revoke not in admin.get(page).content.decode()
+    ToolRule.objects.update(origin=Origin.STANDING, expires_at=timezone.now() + timedelta(days=1))
+    assert revoke in admin.get(page).content.decode()
+    admin.post(revoke, {"_form_submitted": "on"})
+    row.refresh_from_db()
+    assert (row.active, row.revoked_by) == (False, f"user:{User.objects.get().pk}")
+    assert revoke not in admin.get(page).content.decode()

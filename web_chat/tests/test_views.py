@@ -7,6 +7,8 @@ from approvals.models import Approval
 from jobs.models import Job
 from threads.models import Delivery, Message, Person
 from threads.services import say
+from web_chat import views
+from web_chat.pulse import pulse_of
 from web_chat.services import message_send
 
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(2)>"
@@ -139,7 +141,12 @@ def test_markup_in_a_name_stays_text(page, admin):
 def test_a_card_shows_its_buttons_until_it_is_decided(page, card, work):
     shown = feed(page).json()
     assert shown["cards"] == [card.pk]
-    assert shown["items"][-1]["card"]["choices"] == [["ok", "OK"], ["edit", "Change…"], ["ask", "Ask…"], ["cancel", "Cancel"]]
+    assert shown["items"][-1]["card"]["choices"] == [
+        ["ok", "OK"],
+        ["edit", "Change…"],
+        ["ask", "Ask…"],
+        ["cancel", "Cancel"],
+    ]
     assert "$ uptime" in shown["items"][-1]["text"]
     assert press(page, card).json() == {"state": "approved"}
     after = feed(page, after=shown["now"]).json()
@@ -218,3 +225,17 @@ def test_a_message_of_another_user_opens_another_thread(page, admin, other):
     for user in (admin, other):
         message_send(user=user, channel="web", text="hello")
     assert Job.objects.values("thread").distinct().count() == 2
+
+
+def test_a_card_that_comes_while_the_page_is_looked_at_keeps_its_buttons(page, admin, model, brain, work, monkeypatch):
+    brain.classification |= {"commands": ["uptime"], "plan": ["Run uptime"], "summary": "Ask for the uptime"}
+    message_send(user=admin, channel="web", text="uptime?")
+
+    def felt_before_the_card(**whose):
+        pulse = pulse_of(**whose)
+        work()
+        return pulse
+
+    monkeypatch.setattr(views, "pulse_of", felt_before_the_card)
+    shown = feed(page).json()
+    assert shown["items"][-1]["card"]["approval"] in shown["cards"]
