@@ -118,7 +118,7 @@ def _spend(each: Spend) -> Context:
 def _limit(each: LimitState) -> Context:
     used = each.used + each.reserved
     return {
-        "name": each.name.replace("_", " "),
+        "name": each.name.replace("_", " ").replace(" usd", ""),
         "amount": shown(each.amount, each.unit),
         "left": shown(max(each.amount - used, Decimal(0)), each.unit),
         "percent": min(int(used * 100 / each.amount), 100) if each.amount else 100,

@@ -27,6 +27,7 @@ DATABASE = "server_agent"
 NEEDED_BYTES = 400 * 1024 * 1024
 SOCKET_PATH_LIMIT = 100
 START_SECONDS = 30
+LEFTOVER_SECONDS = 3.0
 LOG_OPTIONS = (
     *("-c", "logging_collector=on", "-c", "log_directory=logs", "-c", "log_filename=postgresql-%Y%m%d-%H%M%S.log"),
     *("-c", f"log_rotation_size={log_files.BYTES // 1024}kB", "-c", "log_rotation_age=0"),
@@ -103,6 +104,7 @@ def start(data_dir: Path) -> None:
             _make(data_dir)
         _check_version(data_dir)
         _forget_dead_server(data_dir)
+        _await_leftovers(data_dir)
         options = f"-k '{_socket_dir(data_dir, make=True)}' {' '.join(LOG_OPTIONS)}"
         log = str(data_dir / "postgres" / "log")
         log_files.cut(Path(log))
@@ -145,20 +147,39 @@ def _make(data_dir: Path) -> None:
 
 
 def _forget_dead_server(data_dir: Path) -> None:
-    """Removes the pid file of a server that was killed, when its pid now belongs to nobody's child (containers without
-    an init keep those for ever) or to another program. PostgreSQL would take either for a running server. That no
-    process of the dead one still uses the data, it checks by itself."""
+    """Removes the lock files of a server that was killed: their process id may belong to somebody else by now, or to
+    the corpse of it that nobody has buried yet, and PostgreSQL would take either for itself. Whether a child process of
+    the dead one still uses the data, it checks by itself."""
+    for path in (data_dir / "postgres" / "postmaster.pid", _socket_dir(data_dir) / ".s.PGSQL.5432.lock"):
+        _forget_if_dead(path)
+
+
+def _forget_if_dead(lock: Path) -> None:
     import psutil
 
-    path = data_dir / "postgres" / "postmaster.pid"
     try:
-        process = psutil.Process(int(path.read_text().split("\n", 1)[0]))
+        process = psutil.Process(int(lock.read_text().split("\n", 1)[0]))
         if process.status() == psutil.STATUS_ZOMBIE or not process.name().startswith("postgres"):
-            path.unlink()
+            lock.unlink()
     except psutil.NoSuchProcess:
-        path.unlink(missing_ok=True)
+        lock.unlink(missing_ok=True)
     except (OSError, ValueError):
         return
+
+
+def _await_leftovers(data_dir: Path) -> None:
+    """A killed server's processes end by themselves within moments; before that no new one can start."""
+    import psutil
+
+    folder, deadline = str(data_dir / "postgres"), time.monotonic() + LEFTOVER_SECONDS
+    for process in psutil.process_iter(["name"]):
+        if process.info["name"] != "postgres":
+            continue
+        try:
+            if process.cwd() == folder:
+                process.wait(max(0.0, deadline - time.monotonic()))
+        except psutil.Error:  # gone already, or somebody else's; who stays too long is told of by pg_ctl
+            continue
 
 
 def _check_version(data_dir: Path) -> None:

@@ -100,7 +100,7 @@ class Child:
 
     def _pause(self) -> float:
         self.failures = 0 if time.monotonic() - self.started > HEALTHY_SECONDS else self.failures + 1
-        return max(0.1, backoff.delay(self.failures))
+        return 0.1 if self.failures < CRASH_LOOP else max(0.1, backoff.delay(self.failures))
 
 
 def _live(service: Service, supervisor: int) -> None:
@@ -215,7 +215,7 @@ class Supervisor:
             embedded_postgres.start(settings.DATA_DIR)
         except AgentError as error:
             logger.error("%s", error)
-            self.stop.wait(backoff.delay(3))
+            self.stop.wait(backoff.delay(1))
 
     def _wait(self, timeout: float) -> None:
         """Until a child dies, the stop signal comes, or something else is due."""

@@ -13,7 +13,8 @@ from django_q.brokers.orm import ORM
 
 from common.bus import Listener
 
-CLAIM_SECONDS = 15.0
+CLAIM_SECONDS = 5.0
+"""Of a guard that died with its workers, what they were at is taken up so much later."""
 POLL_SECONDS = 2.0
 ASYNC = "set_config('synchronous_commit', 'off', true)"
 

@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 fork = multiprocessing.get_context("fork")
 
 CYCLE_SECONDS = 1.0
-RENEW_SECONDS = 4.0
+RENEW_SECONDS = 1.0
 BEAT_SECONDS = 5.0
 SCHEDULE_LOOK_SECONDS = 5.0
 DRAIN_SECONDS = 8.0

@@ -117,7 +117,24 @@ def held(row: Leased) -> Iterator[int]:
         yield epoch
     finally:
         renewer.remove(row, epoch)
-        release(row, epoch)
+        try:
+            release(row, epoch)
+        except Error:  # the database is away: see release_left
+            _left.append((os.getpid(), row, epoch))
+            raise
+
+
+def release_left() -> None:
+    """Gives back what `held` could not, because the database was away: its owner lives, so for everybody else these
+    leases are held until they lapse. To be called as soon as the database answers again."""
+    while _left:
+        pid, row, epoch = _left[-1]
+        if pid == os.getpid():  # a fork has a copy of what was its parent's
+            _run(RELEASE, row, [row.pk, epoch])
+        _left.pop()
+
+
+_left: list[tuple[int, Leased, int]] = []
 
 
 def _take(row: Leased, *, dead_owner: str, dead_epoch: int) -> int | None:

@@ -26,7 +26,7 @@ from django_q.models import Task
 from django_q.signing import BadSignature, SignedPackage
 from django_q.timeout import TimeoutHandler
 
-from common import background, backoff, broker, queue
+from common import background, backoff, broker, lease, queue
 from common.processes import StopFlag, die_with_parent
 from common.tokens import Tokens, Waiter
 
@@ -154,6 +154,7 @@ class Worker:
         while True:
             try:
                 close_old_connections()
+                lease.release_left()
                 if error is None:
                     return broker.release(self.lane, claimed, after=RETRY_SECONDS)
                 if error:

@@ -150,7 +150,8 @@ class SecretAdmin(CockpitAdmin):
     actions_detail = ("secret_delete",)
 
     def facts(self) -> list[Any]:
-        return ["name", "shown_hosts", link_column("created_by"), "changed_at", "last_used_at", "uses"]
+        times = map(self._column, ("changed_at", "last_used_at"))
+        return ["name", "shown_hosts", link_column("created_by"), *times, "uses"]
 
     def panels(self, request: HttpRequest, row: Secret) -> list[Panel]:
         return panels_of(request, f"{self.label}:{row.pk}")

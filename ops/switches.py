@@ -2,6 +2,7 @@
 
 from django.db import connection
 
+from common.transactions import joined
 from ops import audit
 from ops.models import Switch
 
@@ -15,6 +16,7 @@ def is_on(name: str) -> bool:
         return bool(cursor.fetchone()[0])
 
 
+@joined
 def switch_set(*, name: str, on: bool, actor: str, reason: str = "") -> Switch:
     """Turn a switch; recorded in the audit trail. Repeating it changes nothing but the stamp."""
     switch, _ = Switch.objects.update_or_create(

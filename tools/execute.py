@@ -40,8 +40,8 @@ def tool_execute(
     """Runs `call` once, however often it is asked to, and returns its row.
 
     `context`: for whom, as the gate wants to know it. `approved`: a person said yes to exactly this call. `fence`
-    raises when the caller no longer holds the run. Raises ApprovalRequired (nothing was done), Stopped (the row, if any,
-    says how far it came), what `fence` raises.
+    raises when the caller no longer holds the run. Raises ApprovalRequired (nothing was done), Stopped (the row, if
+    any, says how far it came), what `fence` raises.
     """
     attempt = Attempt(
         call=call,

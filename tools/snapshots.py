@@ -11,6 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from django.conf import settings
+from django.db import transaction
 from django.utils import timezone
 
 from common.text import redact, shorten
@@ -102,8 +103,9 @@ def snapshot_restore(row: Snapshot, *, workspace: Path, actor: str) -> str:
     except BaseException:
         Snapshot.objects.filter(pk=row.pk).update(state=KeptState.KEPT, restored_at=None)
         raise
-    Snapshot.objects.filter(pk=row.pk).update(note=note)
-    record(actor=actor, action="snapshot restored", subject=f"snapshot:{row.pk}", detail={"outcome": note})
+    with transaction.atomic():
+        Snapshot.objects.filter(pk=row.pk).update(note=note)
+        record(actor=actor, action="snapshot restored", subject=f"snapshot:{row.pk}", detail={"outcome": note})
     return note
 
 

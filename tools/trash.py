@@ -12,6 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from django.conf import settings
+from django.db import transaction
 from django.db.models import Sum
 from django.utils import timezone
 
@@ -75,8 +76,9 @@ def trash_restore(item: TrashItem, *, actor: str) -> str:
     except BaseException:
         TrashItem.objects.filter(pk=item.pk).update(state=KeptState.KEPT, restored_at=None)
         raise
-    TrashItem.objects.filter(pk=item.pk).update(note=note)
-    record(actor=actor, action="trash restored", subject=f"trash:{item.pk}", detail={"outcome": note})
+    with transaction.atomic():
+        TrashItem.objects.filter(pk=item.pk).update(note=note)
+        record(actor=actor, action="trash restored", subject=f"trash:{item.pk}", detail={"outcome": note})
     return note
 
 

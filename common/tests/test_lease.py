@@ -2,7 +2,7 @@ import threading
 
 import pytest
 from django.apps.registry import Apps
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 
 from common import lease, processes
 from common.lease import Leased, LeaseHeld, LeaseLost
@@ -105,6 +105,20 @@ def test_held_gives_the_lease_back_also_after_an_error(thing):
         assert epoch / 0
     assert Thing.objects.get().lease_epoch == 1
     assert Thing.objects.get().lease_expires_at is None
+
+
+def test_what_could_not_be_given_back_for_want_of_the_database_is_given_back_later(thing, monkeypatch):
+    def away(*_: object) -> None:
+        raise OperationalError("server closed the connection unexpectedly")
+
+    with monkeypatch.context() as patch, pytest.raises(OperationalError), lease.held(thing):
+        patch.setattr(lease, "release", away)
+    with pytest.raises(LeaseHeld):
+        lease.claim(Thing.objects.get())
+    lease.release_left()
+    assert lease.claim(Thing.objects.get()) == 2
+    lease.release_left()  # there is nothing left: the new lease stays
+    assert Thing.objects.get().lease_expires_at is not None
 
 
 def test_held_renews_while_the_block_runs(thing, monkeypatch):

@@ -59,7 +59,7 @@ class QuestionAdmin(CockpitAdmin):
     empty_text = "Nobody has asked about a card. “Ask…” on a card does, and leaves it open."
 
     def facts(self) -> list[Any]:
-        return ["job_link", "card_link", "answer_state", "asked_at", "answered_at", "attempts"]
+        return ["job_link", "card_link", "answer_state", *map(self._column, ("asked_at", "answered_at")), "attempts"]
 
     def panels(self, request: HttpRequest, row: Question) -> list[Panel]:
         return [Panel(title="Question and answer", empty="", blocks=question_shown(row))]

@@ -65,7 +65,7 @@ def _call(each: Judged) -> list[str]:
     return [describe_call(call.name, call.arguments), *(f"   {line}" for line in lines)]
 
 
-RISK = {Decision.ALLOW: "only reads: ", Decision.ASK: "", Decision.DENY: "will be refused: "}
+RISK = {Decision.ALLOW: "", Decision.ASK: "", Decision.DENY: "will be refused: "}
 
 
 def describe_call(name: str, arguments: dict[str, Any]) -> str:

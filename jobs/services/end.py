@@ -66,6 +66,7 @@ def job_cancel(job: Job, *, actor: str, reason: str = "", tell: bool = True) -> 
     job_move(job, to=State.CANCELLED, actor=actor, reason=reason or "Cancelled.")
     if job.run is not None:
         run_stop(run=job.run)
+    audit.record(actor=actor, action="job cancelled", subject=job.ref, detail={"reason": reason})
     withdrawn = approvals_supersede(subject=job.ref)
     text = cancelled_text(job)
     if withdrawn and job.approval is not None:
@@ -107,6 +108,7 @@ def job_retry(job: Job, *, actor: str, where: str = "") -> Job:
     anew: dict[str, Any] = {"attempts": 0, "failures": {}, "failing_since": None, "failing_step": 0, "wait_told": False}
     anew |= {"finished_at": None, "not_before": None, "cause": ""}
     job_move(job, to=State.QUEUED, actor=actor, reason="Retried.", **anew)
+    audit.record(actor=actor, action="job retried", subject=job.ref)
     messages_watch(list(job.messages.values_list("pk", flat=True)))
     approvals_supersede(subject=job.ref)
     if job.approval is not None:
@@ -120,6 +122,7 @@ def job_give_up(job: Job, *, actor: str, reason: str = "") -> Job:
     """Leave a failed job as it is, for good: it goes from the list of dead letters, and can't be retried any more."""
     job = job_locked(job)
     job_move(job, to=State.DEAD, actor=actor, reason=reason or "Left as it is.")
+    audit.record(actor=actor, action="job given up", subject=job.ref, detail={"reason": reason})
     approvals_supersede(subject=job.ref)
     if job.approval is not None:
         card_close(approval=job.approval, line="Left as it is.")

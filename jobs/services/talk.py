@@ -20,6 +20,7 @@ from jobs.states import State
 from llm import gateway
 from llm.errors import ModelError, ModelUnavailable
 from llm.types import CallTag, ModelRequest, Purpose, Scope
+from ops import audit
 from threads.models import Delivery, Message, Person
 from threads.services import card_close, message_store, say
 
@@ -27,6 +28,7 @@ PROMPTS = {
     EDIT: "Write what I should change; your next message changes job {job}.",
     ASK: "Write your question; your next message asks about job {job}, and the card stays open.",
 }
+TALKED = {EDIT: "changed", ASK: "asked about"}
 TRIES = 5
 ANSWER_TOKENS = 1024
 INSTRUCTION = """\
@@ -67,6 +69,12 @@ def message_to_card(job: Job, message: Message, person: Person) -> Job | None:
 
 def _take(job: Job, approval: Approval, verb: str, message: Message, actor: str) -> None:
     JobMessage.objects.create(job=job, message=message)
+    audit.record(
+        actor=actor,
+        action=f"{approval.kind} {TALKED[verb]}",
+        subject=approval.subject,
+        detail={"approval": approval.pk, "revision": approval.revision, "message": message.pk},
+    )
     if verb == ASK:
         _ask(job, approval, message)
     elif approval.kind == Approval.Kind.QUESTION:

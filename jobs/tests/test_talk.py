@@ -34,7 +34,7 @@ def actor(owner):
 def test_a_card_says_what_is_done_how_it_is_undone_and_what_it_may_cost(asked):
     text = pending().card["text"]
     assert "Plan for job" in text
-    assert "$ df -h\n   (only reads:" in text
+    assert "$ df -h\n   (It only reads, inside of bounds.)" in text
     assert "This changes nothing" in text
     assert "At most 1,000,000 tokens or $" in text
     assert "left today." in text

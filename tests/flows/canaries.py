@@ -66,9 +66,7 @@ class Search:
     """Looks for values in everything that the product has written, shown, logged and sent."""
 
     def __init__(self, values: dict[str, str]) -> None:
-        self.wanted = {
-            (name, form): texts for name, value in values.items() for form, texts in needles(value).items()
-        }
+        self.wanted = {(name, form): texts for name, value in values.items() for form, texts in needles(value).items()}
 
     def in_text(self, text: str) -> list[tuple[str, str]]:
         """Name and form of what is in it."""

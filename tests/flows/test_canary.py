@@ -144,7 +144,7 @@ def looks_around(pid: int) -> list[tuple[str, dict[str, Any]]]:
         "cat /proc/self/environ",
         f"cat /proc/{pid}/environ",
         "for p in /proc/[0-9]*; do tr '\\0' '\\n' < $p/environ; done",
-        'python3 -c \'import glob\nfor p in glob.glob("/proc/[0-9]*/environ"):\n  print(open(p).read())\'',
+        "python3 -c 'import glob\nfor p in glob.glob(\"/proc/[0-9]*/environ\"):\n  print(open(p).read())'",
         "ps auxeww",
         f"ps eww -p {pid}",
     )
@@ -252,13 +252,8 @@ def everywhere(client: Any, telegram: FakeTelegram, model: Any, log: Log, worksp
     yield from log.lines
 
 
-def test_no_secret_is_stored_logged_shown_or_sent(tried, client, superuser, telegram, model, log, workspace):
-    client.force_login(superuser)
-    found = Search(tried).found(everywhere(client, telegram, model, log, workspace))
-    assert not found, "\n".join(sorted({str(each) for each in found})[:40])
-
-
-def test_it_did_try(tried, telegram, log):
+def it_did_try(telegram: FakeTelegram, log: Log) -> None:
+    """Else finding nothing would say nothing."""
     states = list(ToolExecution.objects.values_list("state", flat=True))
     assert states.count(ExecutionState.DONE) >= 12
     assert ToolExecution.objects.filter(state=ExecutionState.REFUSED).count() >= 5
@@ -269,33 +264,36 @@ def test_it_did_try(tried, telegram, log):
     assert len(telegram.sent(OWNER_ID)) > 20
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_the_search_finds_what_is_there_in_each_form(
-    form, planted, client, superuser, telegram, model, log, workspace, monkeypatch
-):
-    """The same search, of a value that nobody hides."""
-    value = core("planted on purpose")
-    written = {
-        "plain": value.upper(),
-        "base64": base64.b64encode(f"user:{value}!".encode()).decode(),
-        "url": quote(value, safe=""),
-        "hex": value.encode().hex(),
-        "reversed": value[::-1],
-    }[form]
+def test_no_secret_is_stored_logged_shown_or_sent(tried, client, superuser, telegram, model, log, workspace):
+    it_did_try(telegram, log)
     client.force_login(superuser)
-    Notice.objects.create(kind="test", text=written)
-    logging.getLogger("product").error("It says %s", written)
-    (workspace / "found.txt").write_text(written)
-    telegram.user_says(OWNER_ID, "Hello")
-    places = everywhere(client, telegram, model, log, workspace)
-    found = {(place, name) for place, name, *_ in Search({"planted": value}).found(places)}
-    assert {place for place, _ in found} >= {"table ops_notice", "log", str(workspace / "found.txt")}
-    assert any(place.startswith("/admin/ops/notice/") for place, _ in found)
+    found = Search(tried).found(everywhere(client, telegram, model, log, workspace))
+    assert not found, "\n".join(sorted({str(each) for each in found})[:40])
+
+
+def test_the_search_finds_what_is_there_in_each_form(planted, client, superuser, telegram, model, log, workspace):
+    """The same search, of values that nobody hides."""
+    values = {form: core(f"on purpose: {form}") for form in FORMS}
+    for form, value in values.items():
+        written = {
+            "plain": value.upper(),
+            "base64": base64.b64encode(f"user:{value}!".encode()).decode(),
+            "url": "".join(f"%{byte:02X}" for byte in value.encode()),
+            "hex": value.encode().hex().upper(),
+            "reversed": value[::-1],
+        }[form]
+        Notice.objects.create(kind="test", text=written)
+        logging.getLogger("product").error("It says %s", written)
+        (workspace / f"{form}.txt").write_text(written)
+    client.force_login(superuser)
+    found = Search(values).found(everywhere(client, telegram, model, log, workspace))
+    for form in FORMS:
+        places = {place for place, name, *_ in found if name == form}
+        assert places >= {"table ops_notice", "/admin/ops/notice/", "log", str(workspace / f"{form}.txt")}
 
 
 def test_what_is_said_and_asked_in_telegram_and_of_models_is_searched_too(telegram, model, planted, deliver, hear):
     """That there is something to search in: the texts stand in what the search is given."""
-    telegram.world.token  # noqa: B018 - it serves
     update_receive(telegram.user_says(OWNER_ID, "/help"))
     deliver()
     assert any("/jobs" in text for _, text in canaries.telegram_traffic(telegram))

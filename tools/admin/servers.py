@@ -15,7 +15,8 @@ from ops import audit
 from tools.mcp import catalog, plans
 from tools.models import McpQuestion, McpServer, McpTool
 
-Verdict, Transport = McpTool.Verdict, McpServer.Transport
+Verdict = McpTool.Verdict
+Transport = McpServer.Transport
 TONES = {Verdict.READ: "allow"}
 
 

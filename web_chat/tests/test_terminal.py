@@ -75,7 +75,7 @@ def test_without_a_terminal_a_card_is_left_to_others(chat, acting):
 
 @pytest.mark.parametrize(("key", "code"), [("y", 0), ("n", 1)])
 def test_a_person_at_a_terminal_is_asked(chat, acting, monkeypatch, key, code):
-    answers = iter(["", "what?", key])
+    answers = iter(["", "what?", "c", " ", key])  # a change without words is no answer
     asked = []
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
     monkeypatch.setattr("builtins.input", lambda prompt: asked.append(prompt) or next(answers))

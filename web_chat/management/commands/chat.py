@@ -8,10 +8,11 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 
 from approvals.models import Approval
-from approvals.services import ASK, EDIT, NO, REFUSALS, SKIP
+from approvals.services import ASK, EDIT, NO, REFUSALS, SKIP, TALK
 from common.errors import AgentError
 from jobs.management.shell import operator
 from jobs.models import Job
+from jobs.services.kinds import WORD as KIND
 from jobs.states import State
 from llm.routing import is_demo
 from web_chat.pulse import Pulse
@@ -20,7 +21,7 @@ from web_chat.timeline import Item
 
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 """What a text could steer a terminal with."""
-KEYS = {"y": "", "n": NO, "s": SKIP, "c": EDIT, "a": ASK}
+KEYS = {"y": "", "k": KIND, "n": NO, "s": SKIP, "c": EDIT, "a": ASK}
 WORDS = {SKIP: "Why (optional): ", EDIT: "What to change: ", ASK: "Your question: "}
 INTERRUPTED = 130
 
@@ -145,6 +146,8 @@ class Command(BaseCommand):
                 if said in offered:
                     asked = WORDS.get(offered[said])
                     note = input(asked) if asked else ""
+                    if offered[said] in TALK and not note.strip():
+                        continue  # the card would wait for words, and the reader for its answer
                     return Answer(choice=offered[said], note=note)
             except EOFError:
                 return None
