@@ -14,6 +14,7 @@ from common.errors import AgentError, Stopped
 from llm import gateway
 from llm.errors import ModelOutputInvalid, ModelRejected
 from llm.types import CallTag, ModelReply, ModelRequest, Purpose, Scope
+from tools import outside_files
 from tools.base import ToolCall
 from tools.execute import tool_execute
 from tools.registry import model_tools
@@ -108,4 +109,5 @@ def act(held: Held, conversation: Conversation, call: ToolCall) -> None:
         return
     if not held.run.tainted_by and (source := outsiders_text(execution)):
         recording.taint(held, source)
+    outside_files.follow(execution, source=held.run.tainted_by)
     recording.tool_step(held, conversation, execution=execution, seconds=time.monotonic() - began)

@@ -5,7 +5,7 @@ What a run has read of it is remembered in the run, and the gate then turns into
 
 from urllib.parse import urlsplit
 
-from tools import levels, registry, shell_parser
+from tools import levels, outside_files, registry, shell_parser
 from tools.models import Decision, ToolExecution
 from tools.sandbox import Level
 
@@ -16,6 +16,8 @@ def outsiders_text(execution: ToolExecution) -> str:
         return ""
     if execution.name == "http_request":
         return f"the answer of {urlsplit(str(execution.arguments.get('url', ''))).hostname or 'a web server'}"
+    if found := outside_files.text_read(execution):
+        return found
     if execution.name == "shell":
         return _brought_by_command(execution)
     tool = registry.tool_named(execution.name)

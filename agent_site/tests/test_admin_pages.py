@@ -22,7 +22,7 @@ from telegram_bridge.models import TelegramUpdate
 from tests.cast import classified
 from threads.models import Artifact, Delivery, Message, MessageRevision
 from threads.people import pairing_ask
-from tools.models import McpServer, Snapshot, TrashItem
+from tools.models import McpServer, OutsideFile, Snapshot, TrashItem
 
 pytestmark = pytest.mark.django_db
 # unfold makes its site the default one when it is ready, so the registry is complete by now.
@@ -57,6 +57,7 @@ def others(job: Job, stranger: Model) -> None:
     beat("cluster.talk")
     connection_failed("Telegram", EVIL)
     TrashItem.objects.create(kind="deleted", path=EVIL)
+    OutsideFile.objects.create(path=EVIL, source=EVIL)
     Snapshot.objects.create(command=EVIL, level="workspace", state="kept")
     Secret.objects.create(name="evil", ciphertext=b"x", hosts=[EVIL], created_by=EVIL[:60])
     Outage.objects.create(began_at=timezone.now(), ended_at=timezone.now())

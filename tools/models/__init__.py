@@ -1,4 +1,5 @@
 from tools.models.executions import Decision, ExecutionState, ToolExecution
+from tools.models.outside import OutsideFile
 from tools.models.rules import Match, Origin, Scope, ToolRule
 from tools.models.servers import McpQuestion, McpServer, McpTool
 from tools.models.trash import KeptState, Snapshot, TrashItem
@@ -12,6 +13,7 @@ __all__ = [
     "McpServer",
     "McpTool",
     "Origin",
+    "OutsideFile",
     "Scope",
     "Snapshot",
     "ToolExecution",
