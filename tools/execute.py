@@ -11,8 +11,9 @@ from approvals.errors import ApprovalRequired
 from common.errors import AgentError, StopCheck, Stopped
 from common.host import host_id
 from ops import secrets
-from tools import marks, paths, registry, trees
+from tools import paths, registry
 from tools.base import Effect, Tool, ToolCall, ToolContext, ToolResult
+from tools.confinement import marks, trees
 from tools.errors import ExecutionLost, OutcomeUnknown, RuleUsedUp, ToolStopped
 from tools.models import Decision, ExecutionState, ToolExecution
 from tools.outcomes import NOT_JUDGED, Attempt, record, settle

@@ -12,11 +12,12 @@ from urllib.parse import urlsplit
 from django.conf import settings
 
 from ops import secrets
-from tools import addresses, paths, registry, shell_disasters, shell_parser, shell_reading
+from tools import addresses, paths, registry
 from tools.base import Effect, Tool, ToolCall
 from tools.models import Decision
 from tools.paths import Zone
-from tools.shell_parser import Script
+from tools.shell import disasters, parser, reading
+from tools.shell.parser import Script
 from tools.verdicts import Verdict, allow, ask, deny
 
 MAX_COMMAND = 20_000
@@ -31,7 +32,7 @@ def judge(call: ToolCall) -> Verdict:
 
 def read_script(command: str) -> tuple[Script, str]:
     """The parsed command line, and why it can't be judged (empty where it can)."""
-    script = shell_parser.parse(command, home=str(paths.workspace()))
+    script = parser.parse(command, home=str(paths.workspace()))
     # Where bash and the grammar might split words differently, no judgement is sound.
     odd = "\\\n" in command or not command.replace("\n", "").replace("\t", "").isprintable()
     return script, "shell.syntax" if script.broken or odd else "shell.construct" if script.surprises else ""
@@ -43,16 +44,16 @@ def _judge_shell(arguments: Mapping[str, Any]) -> Verdict:
         return deny("shell.too_long", f"The command is longer than {MAX_COMMAND:,} characters: put it into a file.")
     script, trouble = read_script(command)
     try:
-        shell_disasters.check_line(command, script)
-    except shell_disasters.DisasterError as disaster:
+        disasters.check_line(command, script)
+    except disasters.DisasterError as disaster:
         return deny(disaster.rule, disaster.reason)
     if trouble == "shell.syntax":
         return ask(trouble, "The command line could not be read with certainty.")
     if trouble:
         return ask(trouble, f"It uses a construct that isn't judged here: {script.surprises[0]}.")
     try:
-        shell_reading.check_script(script)
-    except shell_reading.DoubtError as doubt:
+        reading.check_script(script)
+    except reading.DoubtError as doubt:
         return ask(doubt.rule, doubt.reason)
     if not script.commands:
         return ask("shell.empty", "There is no command in it.")

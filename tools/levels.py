@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from tools import sandbox, shell_parser
+from tools import sandbox
 from tools.names import names
 from tools.sandbox import Level, Means
-from tools.shell_specs import READ_ONLY
+from tools.shell import parser
+from tools.shell.specs import READ_ONLY
 
 ASKED_FOR = (Level.WORKSPACE, Level.NET, Level.HOST)
 
@@ -52,7 +53,7 @@ def level_of(arguments: Mapping[str, Any], *, approved: bool) -> Level:
     command = str(arguments.get("command", ""))
     if len(command) > MOST_PARSED:
         return Level.WORKSPACE
-    called = {each.name for each in shell_parser.parse(command).commands}
+    called = {each.name for each in parser.parse(command).commands}
     if called & OF_THE_MACHINE and called <= OF_THE_MACHINE | READ_ONLY.keys():
         return Level.HOST
     return Level.NET if called & OF_THE_NET else Level.WORKSPACE

@@ -10,10 +10,11 @@ from pathlib import Path
 
 from common.transactions import joined
 from ops import audit
-from tools import levels, paths, shell_parser
+from tools import levels, paths
 from tools.models import Decision, ExecutionState, OutsideFile, ToolExecution
 from tools.names import names
 from tools.sandbox import Level
+from tools.shell import parser
 
 MOST_FILES = 20_000
 WHOLE = ""
@@ -94,7 +95,7 @@ def _within(path: str) -> str:
 
 
 def _reads_files(command: str) -> bool:
-    script = shell_parser.parse(command[: levels.MOST_PARSED])
+    script = parser.parse(command[: levels.MOST_PARSED])
     return bool({each.name for each in script.commands} - OF_NO_FILES) or bool(script.redirects)
 
 

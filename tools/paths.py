@@ -8,7 +8,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-from tools import masks
+from tools.confinement import masks
 from tools.names import names
 
 

@@ -4,14 +4,15 @@ import fnmatch
 from collections.abc import Iterable, Iterator
 from urllib.parse import urlsplit
 
-from tools import levels, paths, shell_disasters, shell_parser, shell_programs, shell_reading
+from tools import levels, paths
 from tools.base import ToolCall
 from tools.judges import SAFE_METHODS, read_script
 from tools.models import Decision, Match, ToolRule
 from tools.rule_checks import HOST
-from tools.shell_bounds import DoubtError
-from tools.shell_parser import Command
-from tools.shell_subcommands import PROGRAMS
+from tools.shell import disasters, parser, programs, reading
+from tools.shell.bounds import DoubtError
+from tools.shell.parser import Command
+from tools.shell.subcommands import PROGRAMS
 from tools.verdicts import Context, Verdict
 
 MORE = "…"
@@ -91,12 +92,12 @@ def _lifting_script(allowing: list[ToolRule], line: str) -> tuple[ToolRule, ...]
     used: list[ToolRule] = []
     try:
         for redirect in script.redirects:
-            shell_reading.check_redirect(redirect, script.folders)
+            reading.check_redirect(redirect, script.folders)
     except DoubtError:
         return ()
     for command in script.commands:
         try:
-            shell_reading.check_command(command, script.folders)
+            reading.check_command(command, script.folders)
             if command.name in PROGRAMS:  # here it would not run at level read, and might start what a repository names
                 return ()
         except DoubtError:
@@ -109,7 +110,7 @@ def _lifting_script(allowing: list[ToolRule], line: str) -> tuple[ToolRule, ...]
 
 def _has_shape(rule: ToolRule, command: Command) -> bool:
     """Whether all words of a command are known and are those of the pattern, one by one, up to the …."""
-    inner = shell_programs.wrapped(command.name, command)
+    inner = programs.wrapped(command.name, command)
     if inner is not None:
         return _has_shape(rule, inner)
     if command.assignments or any(word.text is None or word.pattern or word.home for word in command.words):
@@ -132,7 +133,7 @@ def _has_words(rule: ToolRule, command: Command) -> bool:
 
 def _commands(call: ToolCall) -> Iterator[Command]:
     if call.name == "shell":
-        yield from shell_disasters.every_command(shell_parser.parse(str(call.arguments.get("command", ""))))
+        yield from disasters.every_command(parser.parse(str(call.arguments.get("command", ""))))
 
 
 def _paths(call: ToolCall) -> Iterator[tuple[str, str]]:
@@ -140,7 +141,7 @@ def _paths(call: ToolCall) -> Iterator[tuple[str, str]]:
     if call.name.startswith("file_"):
         yield str(call.arguments.get("path") or "."), ""
     elif call.name == "shell":
-        script = shell_parser.parse(str(call.arguments.get("command", "")), home=str(paths.workspace()))
+        script = parser.parse(str(call.arguments.get("command", "")), home=str(paths.workspace()))
         words = [text for command in script.commands for text in command.texts]
         words += [redirect.target.text or redirect.target.raw for redirect in script.redirects]
         yield from ((word, folder or "") for word in words if "\0" not in word for folder in script.folders)

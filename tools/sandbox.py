@@ -33,11 +33,11 @@ from typing import Any
 
 from django.conf import settings
 
-from tools import bubblewrap, landlock, masks
+from tools.confinement import bubblewrap, landlock, masks
 from tools.errors import ToolProblem
 
 PROGRAM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-LAUNCHER = Path(__file__).with_name("launcher.py")
+LAUNCHER = Path(__file__).parent / "confinement" / "launcher.py"
 PACKAGE_PROGRAMS = ("dpkg", "apt")
 PROBE_SECONDS = 10
 LANDLOCK_WITH_TCP = 4

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from common.text import redact, shorten
 from ops.audit import record
-from tools.capture import OUTPUTS
+from tools.confinement.capture import OUTPUTS
 from tools.errors import ToolProblem
 from tools.keeping import store
 from tools.keeping.back import Outcome, take_back

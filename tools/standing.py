@@ -10,14 +10,15 @@ from django.utils import timezone
 
 from common.transactions import joined
 from ops import audit
-from tools import judges, shell_programs, shell_reading
+from tools import judges
 from tools.base import ToolCall
 from tools.errors import RuleUsedUp
 from tools.judges import read_script
 from tools.models import Decision, Match, Origin, Scope, ToolRule
 from tools.rule_checks import check_rule
 from tools.rule_rows import keeps_its_level
-from tools.shell_bounds import DoubtError
+from tools.shell import programs, reading
+from tools.shell.bounds import DoubtError
 from tools.verdicts import Verdict
 
 
@@ -69,9 +70,9 @@ def _kinds_of_script(line: str) -> tuple[Kind, ...]:
     found: list[Kind] = []
     for command in () if trouble or None in script.folders else script.commands:
         try:
-            shell_reading.check_command(command, script.folders)
+            reading.check_command(command, script.folders)
         except DoubtError:
-            inner = shell_programs.wrapped(command.name, command) or command
+            inner = programs.wrapped(command.name, command) or command
             texts = [word.text or "" for word in inner.words if not (word.pattern or word.home)]
             if len(texts) < len(inner.words) or not all(texts) or any(set(text) & set(" *?[…") for text in texts):
                 return ()

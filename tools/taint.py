@@ -5,9 +5,10 @@ What a run has read of it is remembered in the run, and the gate then turns into
 
 from urllib.parse import urlsplit
 
-from tools import levels, outside_files, registry, shell_parser
+from tools import levels, outside_files, registry
 from tools.models import Decision, ToolExecution
 from tools.sandbox import Level
+from tools.shell import parser
 
 
 def outsiders_text(execution: ToolExecution) -> str:
@@ -33,5 +34,5 @@ def _brought_by_command(execution: ToolExecution) -> str:
     if level is not Level.HOST:
         return ""
     command = str(execution.arguments.get("command", ""))
-    programs = {each.name for each in shell_parser.parse(command).commands}
+    programs = {each.name for each in parser.parse(command).commands}
     return "what a command brought from the internet" if programs & levels.OF_THE_NET else ""

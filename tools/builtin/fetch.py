@@ -14,8 +14,8 @@ import httpx
 
 from common.text import redact_known
 from tools import addresses
+from tools.confinement.network import is_own
 from tools.errors import AddressRefused, ToolProblem
-from tools.network import is_own
 
 MAX_BYTES = 1024**2
 MAX_HOPS = 5

@@ -13,11 +13,11 @@ from typing import Any
 from tools import paths, sandbox
 from tools.base import Effect, Tool, ToolContext, ToolResult
 from tools.builtin.shell import run_argv
-from tools.capture import shorten_middle
+from tools.confinement.capture import shorten_middle
+from tools.confinement.process import Ending, Limits
 from tools.errors import PathRefused, ToolProblem
 from tools.models import TrashItem
 from tools.paths import Zone
-from tools.process import Ending, Limits
 from tools.sandbox import Level
 from tools.trash import trash_delete, trash_left, trash_overwrite, trash_prune
 

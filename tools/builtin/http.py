@@ -12,7 +12,7 @@ from common.text import redact
 from ops import secrets
 from tools.base import Effect, Tool, ToolContext, ToolResult
 from tools.builtin.fetch import Answer, Request, fetch
-from tools.capture import shorten_middle
+from tools.confinement.capture import shorten_middle
 from tools.errors import ToolProblem
 
 SECONDS = 30.0

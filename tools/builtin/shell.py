@@ -2,13 +2,15 @@
 
 from typing import Any
 
-from tools import levels, process, sandbox, shell_parser, shell_reading
+from tools import levels, sandbox
 from tools.base import Effect, Tool, ToolContext, ToolResult
+from tools.confinement import process
+from tools.confinement.process import Ending, Finished, Limits
 from tools.errors import ToolProblem, ToolStopped
 from tools.models import KeptState
-from tools.process import Ending, Finished, Limits
 from tools.sandbox import Level
-from tools.shell_specs import READ_ONLY
+from tools.shell import parser, reading
+from tools.shell.specs import READ_ONLY
 from tools.snapshots import snapshot_close, snapshot_take
 
 DEFAULT_SECONDS = 120
@@ -76,10 +78,10 @@ def _only_asks(command: str) -> frozenset[str]:
     df tells the truth only where every file system is mounted, systemctl only with systemd's socket: nothing else may
     run there. What systemctl is asked for the gate has judged: a call at level read is one that it allowed by itself.
     """
-    commands = shell_parser.parse(command).commands
+    commands = parser.parse(command).commands
     names = frozenset(each.name for each in commands)
     filters = [each for each in commands if each.name != "systemctl"]
-    known = names <= READ_ONLY.keys() | {"systemctl"} and all(map(shell_reading.opens_no_file, filters))
+    known = names <= READ_ONLY.keys() | {"systemctl"} and all(map(reading.opens_no_file, filters))
     return names if known else frozenset()
 
 

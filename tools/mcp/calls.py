@@ -12,7 +12,7 @@ from django.utils import timezone
 from common.text import redact
 from ops.secrets import SecretError
 from tools.base import ToolContext, ToolResult
-from tools.capture import shorten_middle
+from tools.confinement.capture import shorten_middle
 from tools.errors import OutcomeUnknown, ToolProblem
 from tools.mcp import catalog, connections, questions
 from tools.mcp.errors import ConnectionEnded, ConnectionGone, ServerTrouble, ServerUnreachable

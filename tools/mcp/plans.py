@@ -11,7 +11,8 @@ from django.conf import settings
 
 from common.text import KEY_FORMATS
 from ops import secrets
-from tools import masks, paths, sandbox
+from tools import paths, sandbox
+from tools.confinement import masks
 from tools.mcp.errors import BadServer, ServerUnreachable
 from tools.models import McpServer
 from tools.names import names

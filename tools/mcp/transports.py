@@ -18,8 +18,8 @@ import mcp_types
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.message import SessionMessage
 
-from tools import process
-from tools.capture import HeadTail
+from tools.confinement import process
+from tools.confinement.capture import HeadTail
 from tools.mcp.errors import ServerTrouble
 from tools.mcp.plans import Plan, command_line, environment
 

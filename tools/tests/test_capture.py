@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.capture import FILES_KEPT, OUTPUTS, HeadTail
+from tools.confinement.capture import FILES_KEPT, OUTPUTS, HeadTail
 
 
 def fed(limit: int, *pieces: bytes) -> tuple[str, bool]:

@@ -14,8 +14,9 @@ from typing import Any
 import psutil
 import pytest
 
-from tools import landlock, masks, process, sandbox
-from tools.process import Ending, Finished, Limits
+from tools import sandbox
+from tools.confinement import landlock, masks, process
+from tools.confinement.process import Ending, Finished, Limits
 from tools.sandbox import Level
 from tools.tests.conftest import processes_with
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from approvals.errors import ApprovalRequired
 from common.errors import AgentError, Stopped
-from tools import trees
+from tools.confinement import trees
 from tools.errors import ExecutionLost
 from tools.models import ExecutionState, ToolExecution
 
@@ -160,7 +160,7 @@ def test_a_command_that_is_taken_over_before_its_start_is_written_down_never_beg
         ToolExecution.objects.update(epoch=2)
         return trees.start_time(pid)
 
-    monkeypatch.setattr("tools.process.start_time", taken_over_meanwhile)
+    monkeypatch.setattr("tools.confinement.process.start_time", taken_over_meanwhile)
     fences = iter([lambda: None, lost])
     with pytest.raises(LeaseLost):
         execute("shell", command="touch a", approved=True, fence=lambda: next(fences)())

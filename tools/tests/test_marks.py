@@ -10,8 +10,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tools import marks, process, sandbox
-from tools.process import Limits
+from tools import sandbox
+from tools.confinement import marks, process
+from tools.confinement.process import Limits
 from tools.tests.conftest import processes_with, seconds_that_mark
 
 pytestmark = pytest.mark.django_db
@@ -43,7 +44,7 @@ def test_a_command_whose_worker_dies_before_it_could_write_it_down_never_begins(
         f"""
         import os, pathlib, signal, sys
         sys.path.insert(0, {str(Path(__file__).resolve().parents[2])!r})
-        from tools import process
+        from tools.confinement import process
         command = ["/bin/bash", "-c", "echo x > effect; sleep {mark}"]
         process.run(command, cwd=pathlib.Path({str(workspace)!r}), env={{}},
                     stop=lambda: False, limits=process.Limits(),

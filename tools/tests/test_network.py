@@ -9,8 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from tools import network
-from tools.network import Refused
+from tools.confinement import network
+from tools.confinement.network import Refused
 
 
 class Server(BaseHTTPRequestHandler):

@@ -12,8 +12,9 @@ from typing import Any
 import psutil
 import pytest
 
-from tools import process, sandbox, trees
-from tools.process import Ending, Finished, Limits
+from tools import sandbox
+from tools.confinement import process, trees
+from tools.confinement.process import Ending, Finished, Limits
 from tools.sandbox import Level
 from tools.tests.conftest import processes_with, seconds_that_mark
 
@@ -133,7 +134,8 @@ def test_a_command_dies_with_its_worker(level: Level, workspace: Path, mark: str
         sys.path.insert(0, {str(Path(__file__).resolve().parents[2])!r})
         from django.conf import settings
         settings.configure(DATA_DIR=pathlib.Path({str(workspace.parent)!r}), TIME_ZONE="UTC", TOOL_READABLE_DIRS=[])
-        from tools import process, sandbox, trees
+        from tools import sandbox
+        from tools.confinement import process, trees
         workspace = pathlib.Path({str(workspace)!r})
         command = "(setsid sleep {mark} &); echo > started; sleep {mark}"
         argv = sandbox.command_line(command, level=sandbox.Level({level.value!r}), workspace=workspace, seconds=60)

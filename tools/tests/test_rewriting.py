@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tools.base import ToolCall
 from tools.models import Decision
 from tools.rules import decide_by_code
-from tools.shell_parser import parse
+from tools.shell.parser import parse
 from tools.tests.test_corpora import lines
 
 FEW = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)

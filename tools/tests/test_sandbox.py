@@ -9,8 +9,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tools import bubblewrap, network, process, sandbox
-from tools.process import Finished, Limits
+from tools import sandbox
+from tools.confinement import bubblewrap, network, process
+from tools.confinement.process import Finished, Limits
 from tools.sandbox import Level
 
 CONFINED = (Level.READ, Level.WORKSPACE, Level.NET)

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from tools import masks
 from tools.base import ToolContext, ToolResult
+from tools.confinement import masks
+from tools.confinement.process import Ending, Finished
 from tools.errors import ToolProblem, ToolStopped
 from tools.models import Snapshot
-from tools.process import Ending, Finished
 from tools.registry import all_tools
 
 pytestmark = [pytest.mark.usefixtures("bubblewrap"), pytest.mark.django_db]

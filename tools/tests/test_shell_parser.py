@@ -1,7 +1,7 @@
 import pytest
 
-from tools.shell_parser import parse
-from tools.shell_words import read_word
+from tools.shell.parser import parse
+from tools.shell.words import read_word
 
 
 def texts(command: str) -> list[list[str | None]]:

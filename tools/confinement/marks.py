@@ -11,7 +11,7 @@ import psutil
 from django.db import connection
 from django.utils.crypto import salted_hmac
 
-from tools.trees import end_tree
+from tools.confinement.trees import end_tree
 
 MARK = "SERVER_AGENT_CALL"
 

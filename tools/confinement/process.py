@@ -19,10 +19,10 @@ from pathlib import Path
 import psutil
 
 from common.errors import StopCheck
-from tools import marks
-from tools.capture import HeadTail
-from tools.trees import descendants, start_time
-from tools.trees import end_tree as end_tree
+from tools.confinement import marks
+from tools.confinement.capture import HeadTail
+from tools.confinement.trees import descendants, start_time
+from tools.confinement.trees import end_tree as end_tree
 
 TICK_SECONDS = 0.25
 """How often `stop` is asked."""

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from tools.names import names
-from tools.shell_bounds import DoubtError, check_path, quote
-from tools.shell_parser import Command
-from tools.shell_scripts import awk_only_filters, jq_only_filters, sed_only_filters
-from tools.shell_specs import READ_ONLY
-from tools.shell_words import Word
+from tools.shell.bounds import DoubtError, check_path, quote
+from tools.shell.parser import Command
+from tools.shell.scripts import awk_only_filters, jq_only_filters, sed_only_filters
+from tools.shell.specs import READ_ONLY
+from tools.shell.words import Word
 
 Folders = tuple[str | None, ...]
 Check = Callable[[Command, Folders], None]

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 import tree_sitter_bash
 from tree_sitter import Language, Node, Parser
 
-from tools.shell_tree import WORDS, all_nodes, source_of, surprises
-from tools.shell_values import Values, read_values
-from tools.shell_words import Lookup, Word, expand_braces, read_word
+from tools.shell.tree import WORDS, all_nodes, source_of, surprises
+from tools.shell.values import Values, read_values
+from tools.shell.words import Lookup, Word, expand_braces, read_word
 
 LANGUAGE = Language(tree_sitter_bash.language())
 MAX_FOLDERS = 16

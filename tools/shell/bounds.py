@@ -7,7 +7,7 @@ from itertools import islice
 
 from tools import paths
 from tools.paths import Zone
-from tools.shell_words import Word
+from tools.shell.words import Word
 
 OPEN = (Zone.WORKSPACE, Zone.READABLE)
 MAX_MATCHES = 10_000

@@ -4,7 +4,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from tools import masks, network, paths
+from tools import paths
+from tools.confinement import masks, network
 from tools.names import names
 
 APART = names(

@@ -11,7 +11,7 @@ from itertools import pairwise
 from tree_sitter import Node
 
 from tools.names import names
-from tools.shell_values import is_free
+from tools.shell.values import is_free
 
 # Nodes that only hold others together; what they hold is looked at by itself.
 STRUCTURE = frozenset(

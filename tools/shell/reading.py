@@ -3,13 +3,13 @@
 import re
 from dataclasses import dataclass
 
-from tools import shell_programs
 from tools.names import names
-from tools.shell_bounds import DoubtError, check_folder, check_path, quote
-from tools.shell_parser import Command, Redirect, Script
-from tools.shell_specs import READ_ONLY, Rest, Spec
-from tools.shell_subcommands import FLAT, LISTING, PROGRAMS, SUBCOMMANDS, VERBS, WITH_VERB
-from tools.shell_words import Word
+from tools.shell import programs
+from tools.shell.bounds import DoubtError, check_folder, check_path, quote
+from tools.shell.parser import Command, Redirect, Script
+from tools.shell.specs import READ_ONLY, Rest, Spec
+from tools.shell.subcommands import FLAT, LISTING, PROGRAMS, SUBCOMMANDS, VERBS, WITH_VERB
+from tools.shell.words import Word
 
 PROGRAM_FOLDERS = ("/bin/", "/usr/bin/", "/usr/local/bin/", "/sbin/", "/usr/sbin/")
 HARMLESS_VARIABLE = re.compile(r"(LC_[A-Z]+|LANG|TZ)=['\"]?[A-Za-z0-9_.+-]+(/[A-Za-z_+-]+[0-9]*)*['\"]?")
@@ -45,10 +45,10 @@ def check_command(command: Command, folders: Folders = ("",)) -> None:
         return None
     if name == "command" and [word.text for word in command.words[1:2]] == ["-v"]:
         return None
-    if inner := shell_programs.wrapped(name, command):
+    if inner := programs.wrapped(name, command):
         return check_command(inner, folders)
-    if name in shell_programs.CHECKS:
-        return shell_programs.CHECKS[name](command, folders, check_command)
+    if name in programs.CHECKS:
+        return programs.CHECKS[name](command, folders, check_command)
     return _check_listed(name, command, folders)
 
 
@@ -94,13 +94,13 @@ def _check_listed(name: str, command: Command, folders: Folders) -> None:
     parts = _parts(key, words, spec)
     if name in WITH_VERB and parts.rest and parts.rest[0].text not in VERBS[name]:
         raise DoubtError("shell.unlisted", f"{name} {quote(parts.rest[0].raw)} is not known to read only.")
-    shell_programs.check_words(key, words)
+    programs.check_words(key, words)
     _check_parts(key, spec, parts, folders)
 
 
 def _subcommand(name: str, words: tuple[Word, ...], folders: Folders) -> tuple[Spec | None, str, tuple[Word, ...]]:
     """The spec of `git log`, `docker container ls`; options before the command must be of the harmless ones."""
-    words = shell_programs.without_globals(name, words, folders)
+    words = programs.without_globals(name, words, folders)
     for depth in (2, 1):
         key = " ".join([name, *(word.text or "?" for word in words[:depth])])
         if len(words) >= depth and key in SUBCOMMANDS:

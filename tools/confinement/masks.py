@@ -120,7 +120,7 @@ def _own_folders() -> list[str]:
 
 
 def _own_files() -> list[str]:
-    code = Path(__file__).resolve().parent.parent
+    code = Path(__file__).resolve().parents[2]
     return [str(path) for path in code.glob(".env*")]
 
 

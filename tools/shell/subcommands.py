@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from tools.names import names
-from tools.shell_specs import Spec, make_spec
+from tools.shell.specs import Spec, make_spec
 
 DIFF = (
     "pmsuzRabwBCMDWQG:S:U:X:L:l: stat numstat shortstat summary name-only name-status patch no-patch raw cached staged "

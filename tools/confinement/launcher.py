@@ -94,7 +94,7 @@ def start(plan: dict[str, Any], command: list[str]) -> int:
     import socket
     import threading
 
-    from tools import network
+    from tools.confinement import network
 
     ours, theirs = socket.socketpair()
     child = os.fork()
@@ -118,7 +118,7 @@ def become(plan: dict[str, Any], command: list[str]) -> int:
         for number in (signal.SIGTERM, signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores the last two
             signal.signal(number, signal.SIG_DFL)
         if plan["way"] == "landlock":
-            from tools import landlock
+            from tools.confinement import landlock
 
             landlock.restrict(readable=plan["readable"], writable=plan["writable"])
         if plan["way"] != "host":
@@ -145,5 +145,6 @@ def main(parent: int, plan: dict[str, Any], command: list[str]) -> int:
 
 if __name__ == "__main__":
     # At the end: nothing of the standard library may be found in the product's folder instead.
-    sys.path.append(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    here = os.path.abspath(__file__)
+    sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(here))))
     os._exit(main(int(sys.argv[1]), json.loads(sys.argv[2]), sys.argv[3:]))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from tree_sitter import Node
 
 from tools.names import names
-from tools.shell_words import Lookup, Word, expand_braces, read_word
+from tools.shell.words import Lookup, Word, expand_braces, read_word
 
 # Others mean something to bash or to the programs that it starts.
 FREE_NAME = re.compile(r"[a-z][a-z0-9_]*|FILE|FILES|DIR|DIRS|LOG|LINE|NAME|COUNT|N|I|F")

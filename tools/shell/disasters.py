@@ -9,11 +9,12 @@ from collections.abc import Iterator
 
 from django.conf import settings
 
-from tools import paths, shell_parser
+from tools import paths
 from tools.names import names
 from tools.paths import Zone
-from tools.shell_parser import Command, Function, Redirect, Script
-from tools.shell_words import Word
+from tools.shell import parser
+from tools.shell.parser import Command, Function, Redirect, Script
+from tools.shell.words import Word
 
 SYSTEM_ROOTS = frozenset(
     names("/ /bin /boot /dev /etc /home /lib /lib64 /opt /proc /root /run /sbin /srv /sys /usr /usr/bin /usr/lib /var")
@@ -64,7 +65,7 @@ def every_command(script: Script, *, depth: int = 0) -> Iterator[Command]:
     for command in script.commands:
         yield from _variants(command)
         for text in _inner_scripts(command) if depth < MAX_DEPTH else ():
-            yield from every_command(shell_parser.parse(text), depth=depth + 1)
+            yield from every_command(parser.parse(text), depth=depth + 1)
 
 
 def check_line(command: str, script: Script) -> None:
@@ -72,7 +73,7 @@ def check_line(command: str, script: Script) -> None:
     check_script(script)
     spread = FIRST_BRACES.sub(lambda match: match[1] + match[2].replace(",", " "), command)
     if spread != command:  # the grammar can't read {rm,-rf,/}
-        check_script(shell_parser.parse(spread))
+        check_script(parser.parse(spread))
 
 
 def check_script(script: Script, *, depth: int = 0, above: Folders = ("",)) -> None:
@@ -86,10 +87,10 @@ def check_script(script: Script, *, depth: int = 0, above: Folders = ("",)) -> N
         for variant in _variants(command):
             _check_command(variant, folders)
         for text in _inner_scripts(command) if depth < MAX_DEPTH else ():
-            check_script(shell_parser.parse(text), depth=depth + 1, above=folders)
+            check_script(parser.parse(text), depth=depth + 1, above=folders)
     if depth < MAX_DEPTH and any(variant.name in RUNNERS for each in script.commands for variant in _variants(each)):
         for text in _fed(script):
-            check_script(shell_parser.parse(text), depth=depth + 1, above=folders)
+            check_script(parser.parse(text), depth=depth + 1, above=folders)
     _check_xargs(script)
 
 
