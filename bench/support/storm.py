@@ -16,6 +16,7 @@ from bench.support.unsteady import Unsteady
 IDLE_STOP, LONGEST_STOP = 25.0, 45.0
 """Seconds; a lease lasts 20 s, and the sweep that finds it lapsed comes every 10 s. Who holds none waits for none."""
 DOWN_SECONDS = (1.0, 4.0)
+CATCH_SECONDS = 3.0
 WEIGHTS = {
     "cluster.work worker": 30,
     "cluster.talk worker": 20,
@@ -111,8 +112,12 @@ class Storm:
         self._say(f"killed {name} ({process.pid}{', at work' if work else ''})")
 
     def stop_one(self, name: str, place: float) -> None:
-        """SIGSTOP: one that is at work, if any is."""
-        process = self._one_of(name, place)
+        """SIGSTOP: one that is at work, waited for a moment; who is idle would leave nothing to take over."""
+        until = time.monotonic() + CATCH_SECONDS
+        while (process := self._one_of(name, place)) is not None and time.monotonic() < until:
+            if process.pid in self.population.working():
+                break
+            time.sleep(0.01)
         if process is None:
             return
         try:
