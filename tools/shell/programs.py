@@ -1,4 +1,4 @@
-"""Programs whose words are a language of their own: find, awk, sed, jq, ip, top, and those that run another."""
+"""Programs whose words are a language of their own: find, awk, sed, jq, top, and those that run another."""
 
 import fnmatch
 import re
@@ -79,8 +79,6 @@ def check_words(key: str, words: tuple[Word, ...]) -> None:
     texts = [word.text or "" for word in words]
     if key.startswith("git ") and any("%G" in text for text in texts):
         raise DoubtError("shell.argument", "Checking signatures starts the program that the repository names.")
-    if key == "docker stats" and "--no-stream" not in texts:
-        raise DoubtError("shell.endless", "docker stats without --no-stream never ends.")
 
 
 def _check_find(command: Command, folders: Folders, check: Check) -> None:

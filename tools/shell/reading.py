@@ -99,7 +99,7 @@ def _check_listed(name: str, command: Command, folders: Folders) -> None:
 
 
 def _subcommand(name: str, words: tuple[Word, ...], folders: Folders) -> tuple[Spec | None, str, tuple[Word, ...]]:
-    """The spec of `git log`, `docker container ls`; options before the command must be of the harmless ones."""
+    """The spec of `git log`, `npm config get`; options before the command must be of the harmless ones."""
     words = programs.without_globals(name, words, folders)
     for depth in (2, 1):
         key = " ".join([name, *(word.text or "?" for word in words[:depth])])
