@@ -112,19 +112,19 @@ class Storm:
         self._say(f"killed {name} ({process.pid}{', at work' if work else ''})")
 
     def stop_one(self, name: str, place: float) -> None:
-        """SIGSTOP: one that is at work, waited for a moment; who is idle would leave nothing to take over."""
+        """SIGSTOP: of workers one that is at work, tried for some seconds; who is idle leaves nothing to take over."""
         until = time.monotonic() + CATCH_SECONDS
-        while (process := self._one_of(name, place)) is not None and time.monotonic() < until:
-            if process.pid in self.population.working():
-                break
-            time.sleep(0.01)
+        while (process := self._one_of(name, place)) is not None:
+            try:
+                process.suspend()
+                work = self.population.working().get(process.pid)  # asked when it can move no more
+                if work is not None or not name.endswith("worker") or time.monotonic() > until:
+                    break
+                process.resume()
+            except psutil.NoSuchProcess:
+                return
         if process is None:
             return
-        try:
-            process.suspend()
-        except psutil.NoSuchProcess:
-            return
-        work = self.population.working().get(process.pid)  # asked when it can move no more
         self.stopped.append(Stopped(name=name, process=process, since=time.monotonic(), work=work))
         self._say(f"stopped {name} ({process.pid}{', at work' if work else ''})")
 
