@@ -23,7 +23,13 @@ from threads.models import Artifact, Message, Person, Thread
 from threads.people import pairing_ask
 from threads.services import card_close, message_store, say, thread_find_or_open
 
-LATEST = "SELECT * FROM jobs_job WHERE thread_id = %s AND state = ANY(%s) ORDER BY id DESC LIMIT 1"
+# The thread's latest open job, and which of its jobs waits for an answer: asked for every message, so in one query.
+LATEST = """
+SELECT j.*, (
+    SELECT max(w.id) FROM jobs_job w WHERE w.thread_id = j.thread_id AND w.state = 'awaiting_approval'
+) AS waiting_id
+FROM jobs_job j WHERE j.thread_id = %s AND j.state = ANY(%s) ORDER BY j.id DESC LIMIT 1
+"""
 OPEN_JOB = """
 WITH job AS (INSERT INTO {table} ({columns}) VALUES ({values}) RETURNING id),
      link AS (INSERT INTO jobs_jobmessage (job_id, message_id) SELECT id, %s FROM job),
@@ -173,9 +179,10 @@ def _job_after(latest: Job | None, thread: Thread, message: Message, person: Per
 
 def _about_a_card(latest: Job, message: Message, person: Person) -> Job | None:
     """The job whose open card the message is about: the latest, or an earlier one that the latest stands behind."""
-    if latest.state == State.AWAITING:
-        return message_to_card(latest, message, person)
-    waiting = Job.objects.filter(thread_id=latest.thread_id, state=State.AWAITING).order_by("-pk").first()
+    waiting_id = vars(latest)["waiting_id"]
+    if waiting_id is None:
+        return None
+    waiting = latest if waiting_id == latest.pk else Job.objects.filter(pk=waiting_id).first()
     return message_to_card(waiting, message, person) if waiting is not None else None
 
 

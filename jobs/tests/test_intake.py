@@ -9,7 +9,7 @@ from jobs.models import Job, JobMessage
 from jobs.states import State
 
 pytestmark = pytest.mark.django_db
-LOOK = "FROM jobs_job WHERE thread_id"
+LOOK = "FROM jobs_job j WHERE j.thread_id"
 
 
 @contextmanager
